@@ -213,8 +213,14 @@ function(rk_fuzz name)
       target_link_options(rk_fuzz_${name} PRIVATE -fsanitize=fuzzer)
     set_target_properties(rk_fuzz_${name} PROPERTIES OUTPUT_NAME ${name}
       RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fuzz")
-    file(APPEND "${PROJECT_BINARY_DIR}/fuzz-targets" "${name} ${corpus}\n")
+    set_property(GLOBAL APPEND_STRING PROPERTY RK_FUZZ_TARGETS "${name} ${corpus}\n")
   endif()
+endfunction()
+
+# Writes the list of fuzz targets, "name corpus" per line, for tools/run-fuzz.
+function(rk_list_fuzz_targets)
+  get_property(targets GLOBAL PROPERTY RK_FUZZ_TARGETS)
+  file(WRITE "${PROJECT_BINARY_DIR}/fuzz-targets" "${targets}")
 endfunction()
 
 # rk_bench: a measuring or reference program build/bench/<name>, not installed.

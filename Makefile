@@ -1,0 +1,70 @@
+# A thin front of CMake and tools/. "make help" lists the targets.
+
+BUILD        ?= build
+PREFIX       ?= /usr/local
+SECONDS_EACH ?= 20
+OUT          ?= out/room
+BENCH        ?= all
+# Extra arguments for ctest, for example TESTS='-R core_ring'.
+TESTS        ?=
+CMAKE_ARGS   ?=
+
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: build run test bench lint fmt asan tsan fuzz install uninstall clean help setup
+
+build: setup $(BUILD)/build.ninja ## build everything into build/
+	@cmake --build $(BUILD) -j $(JOBS)
+
+setup:
+	@tools/setup
+
+$(BUILD)/build.ninja:
+	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_ARGS)
+
+run: build ## compute the acoustics of a room; results in out/room
+	@$(BUILD)/bin/rk run examples/room.yaml --output $(OUT)
+
+test: build ## build and run all tests
+	@tools/run-tests $(BUILD) $(TESTS)
+
+bench: build ## run the benchmarks; BENCH=ring runs one
+	@tools/setup --bench
+	@$(BUILD)/bin/rk bench $(BENCH)
+
+lint: setup ## formatting, layers, sizes, scripts
+	@tools/lint
+
+fmt: setup ## format the sources
+	@tools/lint --fix
+
+asan: setup ## tests under the address and undefined-behaviour sanitizers
+	@cmake -S . -B build-asan -G Ninja -DRK_SANITIZE=address $(CMAKE_ARGS)
+	@cmake --build build-asan -j $(JOBS)
+	@tools/run-tests build-asan $(TESTS)
+
+tsan: setup ## tests under the thread sanitizer
+	@cmake -S . -B build-tsan -G Ninja -DRK_SANITIZE=thread $(CMAKE_ARGS)
+	@cmake --build build-tsan -j $(JOBS)
+	@tools/run-tests build-tsan $(TESTS)
+
+fuzz: setup ## every fuzz target for SECONDS_EACH seconds (20)
+	@cmake -S . -B build-fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DRK_FUZZ=ON -DRK_SANITIZE=address \
+	    $(CMAKE_ARGS)
+	@cmake --build build-fuzz -j $(JOBS)
+	@tools/run-fuzz build-fuzz $(SECONDS_EACH)
+
+install: setup ## install below PREFIX (/usr/local); DESTDIR is honoured
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_ARGS)
+	@cmake --build $(BUILD) -j $(JOBS)
+	@cmake --install $(BUILD)
+
+uninstall: ## remove what the last install from this folder put there
+	@tools/uninstall $(BUILD)
+
+clean: ## remove all build folders
+	@rm -rf build build-asan build-tsan build-fuzz
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | column -t -s @ 2>/dev/null || \
+	    sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1: \2/p' Makefile
