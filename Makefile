@@ -58,9 +58,10 @@ install: setup ## install below PREFIX (/usr/local); DESTDIR is honoured
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_ARGS)
 	@cmake --build $(BUILD) -j $(JOBS)
 	@cmake --install $(BUILD)
+	@cp $(BUILD)/install_manifest.txt $(BUILD)/installed-files
 
 uninstall: ## remove what the last install from this folder put there
-	@tools/uninstall $(BUILD)
+	@tools/uninstall $(BUILD)/installed-files
 
 clean: ## remove all build folders
 	@rm -rf build build-asan build-tsan build-fuzz

@@ -149,7 +149,7 @@ function(rk_library)
     LINKER_LANGUAGE C LINK_DEPENDS "${map}")
 
   add_library(ringkernel-static STATIC ${objects})
-  target_link_libraries(ringkernel-static PRIVATE rk_flags)
+  target_link_libraries(ringkernel-static INTERFACE m pthread ${CMAKE_DL_LIBS})
   set_target_properties(ringkernel-static PROPERTIES OUTPUT_NAME ringkernel LINKER_LANGUAGE C
     ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 endfunction()
