@@ -1,9 +1,9 @@
 /*
  * word.h: access to words that host, kernels and other processes share.
  *
- * Shared words are plain integers in the layouts of include/ringkernel/abi; every access from the host
- * goes through these functions, which name the order. An acquire here pairs with the release of the
- * word's one writer.
+ * Shared words are plain integers in the layouts of include/ringkernel/abi; every access from the
+ * host goes through these functions, which name the order. An acquire here pairs with the release
+ * of the word's one writer.
  */
 #ifndef RK_ABI_WORD_H
 #define RK_ABI_WORD_H

@@ -17,8 +17,7 @@
 #define RK_THREAD_LOCAL _Thread_local
 #define RK_CACHE_LINE 64
 #define RK_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define RK_CONTAINER_OF(pointer, type, member)                                                     \
-    ((type *)((char *)(pointer) - offsetof(type, member)))
+#define RK_CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define RK_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define RK_MAX(a, b) ((a) > (b) ? (a) : (b))
 

@@ -10,8 +10,7 @@ const char *rk_status_name(rk_status status)
 {
     switch (status) {
 #define STATUS_NAME(symbol, value, text)                                                           \
-    case RK_##symbol:                                                                              \
-        return "RK_" #symbol;
+    case RK_##symbol: return "RK_" #symbol;
         RK_STATUS_LIST(STATUS_NAME)
 #undef STATUS_NAME
     }
@@ -22,8 +21,7 @@ const char *rk_status_text(rk_status status)
 {
     switch (status) {
 #define STATUS_TEXT(symbol, value, text)                                                           \
-    case RK_##symbol:                                                                              \
-        return text;
+    case RK_##symbol: return text;
         RK_STATUS_LIST(STATUS_TEXT)
 #undef STATUS_TEXT
     }

@@ -1,7 +1,7 @@
 /*
  * message.h: the two message headers.
  *
- * Compact (24 bytes): inside one recovery unit; with 40 bytes of payload it fills a 64-byte ring slot.
+ * Compact (24 bytes): inside one recovery unit; with 40 bytes of payload it fills a 64-byte slot.
  * Full envelope (192 bytes): wherever a message crosses a tenant, a host process or a node.
  * Expanding a compact header to an envelope and back loses nothing (core/message.h converts).
  * All integers are little endian. A reader refuses an envelope with a wrong magic, version, size or
@@ -16,7 +16,7 @@
 #define RK_SLOT_BYTES 64
 #define RK_SLOT_PAYLOAD_BYTES 40
 
-/* Message types: 0..255 are commands and answers of the protocol (abi/command.h); users' are above. */
+/* Message types: 0..255 are commands and answers (abi/command.h); users' types are above. */
 #define RK_MSG_TYPE_USER 256u
 
 /* rk_msg_header.flags */

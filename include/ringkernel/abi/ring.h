@@ -3,16 +3,16 @@
  *
  * Invariants
  *   1. head and tail run freely (mod 2^32); tail - head is the number of filled slots.
- *   2. Every word has one writer: the producer writes tail, the consumer writes head. A multi-producer
- *      ring adds `reserve`, claimed by compare-and-swap, and a sequence word per slot.
+ *   2. Every word has one writer: the producer writes tail, the consumer writes head. A ring with
+ *      many producers adds `reserve`, claimed by compare-and-swap, and a sequence word per slot.
  *   3. The payload is stored first, then tail with release; the consumer loads tail with acquire.
  *   4. Slots are addressed by an offset from the ring header, so a ring works at any address.
  *   5. A reader in another trust domain never believes a word that the other side writes: it checks
  *      tail - head <= capacity and header.length against its limit before use.
  *
- * Waiting: a side that finds nothing spins briefly, then sets its parked word, looks again, and waits
- * for its bell to change. The other side, after publishing, looks at the parked word behind a full
- * fence and, when set, adds one to the bell and wakes it.
+ * Waiting: a side that finds nothing spins briefly, then sets its parked word, looks again, and
+ * waits for its bell to change. The other side, after publishing, looks at the parked word behind a
+ * full fence and, when set, adds one to the bell and wakes it.
  */
 #ifndef RINGKERNEL_ABI_RING_H
 #define RINGKERNEL_ABI_RING_H
@@ -39,18 +39,18 @@ typedef struct rk_ring {
     rk_u8 pad0[RK_RING_LINE_BYTES - 32];
 
     /* Producer's line.                                                              128 */
-    rk_u32 tail;        /* filled up to here (SPSC), claimed up to here (MPSC)       128 */
-    rk_u32 cached_head; /* SPSC producer's private copy of head                      132 */
-    rk_u32 refused;     /* pushes refused because the ring was full                  136 */
-    rk_u32 dropped;     /* messages given up by a full policy (dead letter or drop)  140 */
-    rk_u32 high_water;  /* most slots ever in use, seen at a push                    144 */
-    rk_u32 producer_bell;   /* the producer waits on this for room                   148 */
+    rk_u32 tail;          /* filled up to here (SPSC), claimed up to here (MPSC)       128 */
+    rk_u32 cached_head;   /* SPSC producer's private copy of head                      132 */
+    rk_u32 refused;       /* pushes refused because the ring was full                  136 */
+    rk_u32 dropped;       /* messages given up by a full policy (dead letter or drop)  140 */
+    rk_u32 high_water;    /* most slots ever in use, seen at a push                    144 */
+    rk_u32 producer_bell; /* the producer waits on this for room                   148 */
     rk_u8 pad1[RK_RING_LINE_BYTES - 24];
 
     /* Consumer's line.                                                              256 */
-    rk_u32 head;            /*                                                       256 */
-    rk_u32 cached_tail;     /* consumer's private copy of tail                       260 */
-    rk_u32 consumer_bell;   /* the consumer waits on this for messages               264 */
+    rk_u32 head;          /*                                                       256 */
+    rk_u32 cached_tail;   /* consumer's private copy of tail                       260 */
+    rk_u32 consumer_bell; /* the consumer waits on this for messages               264 */
     rk_u8 pad2[RK_RING_LINE_BYTES - 12];
 
     /* Parked words: rarely written.                                                 384 */
@@ -61,9 +61,9 @@ typedef struct rk_ring {
 
 RK_ABI_ASSERT(sizeof(rk_ring) == 512);
 
-/* Bytes that a ring of `capacity` slots takes, header included (sequence words rounded to a line). */
-#define RK_RING_SEQ_BYTES(capacity) (((rk_u64)(capacity) * 4u + 127u) & ~(rk_u64)127u)
-#define RK_RING_SPSC_BYTES(capacity) (sizeof(rk_ring) + (rk_u64)(capacity) * RK_SLOT_BYTES)
+/* Bytes that a ring of `capacity` slots takes, header included; sequence words fill whole lines. */
+#define RK_RING_SEQ_BYTES(capacity) (((rk_u64)(capacity)*4u + 127u) & ~(rk_u64)127u)
+#define RK_RING_SPSC_BYTES(capacity) (sizeof(rk_ring) + (rk_u64)(capacity)*RK_SLOT_BYTES)
 #define RK_RING_MPSC_BYTES(capacity) (RK_RING_SPSC_BYTES(capacity) + RK_RING_SEQ_BYTES(capacity))
 
 #endif

@@ -1,10 +1,10 @@
 /*
  * types.h: fixed-width types and address spaces for everything that host and kernels share.
  *
- * This header is compiled by the host compiler (C or C++), by gcc/clang for CPU kernels, by NVRTC or
- * nvcc, by hiprtc or clang -x hip, and by OpenCL C compilers. It must not include any other header
- * on a device compiler, and nothing here may be as wide as the compiler likes: no size_t, no bool,
- * no enum and no function pointer crosses the boundary.
+ * This header is compiled by the host compiler (C or C++), by gcc/clang for CPU kernels, by NVRTC
+ * or nvcc, by hiprtc or clang -x hip, and by OpenCL C compilers. It must not include any other
+ * header on a device compiler, and nothing here may be as wide as the compiler likes: no size_t, no
+ * bool, no enum and no function pointer crosses the boundary.
  */
 #ifndef RINGKERNEL_ABI_TYPES_H
 #define RINGKERNEL_ABI_TYPES_H
