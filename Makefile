@@ -19,7 +19,7 @@ build: setup $(BUILD)/build.ninja ## build everything into build/
 setup:
 	@tools/setup
 
-$(BUILD)/build.ninja:
+$(BUILD)/build.ninja: | setup
 	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_ARGS)
 
 run: build ## compute the acoustics of a room; results in out/room
