@@ -22,9 +22,11 @@ set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 # Archives of single folders; the installed libraries go to build/lib.
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/layers")
 
+# Paths below the sources are cached as relative ones, so that several checkouts share results.
 find_program(RK_CCACHE ccache)
 if(RK_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
-  set(CMAKE_C_COMPILER_LAUNCHER "${RK_CCACHE}")
+  set(CMAKE_C_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+      "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${RK_CCACHE}")
 endif()
 
 find_package(Threads REQUIRED)
@@ -35,7 +37,8 @@ add_library(rk_flags INTERFACE)
 target_compile_definitions(rk_flags INTERFACE _GNU_SOURCE)
 target_compile_options(rk_flags INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Werror
-  -ffp-contract=off -fno-omit-frame-pointer)
+  -ffp-contract=off -fno-omit-frame-pointer
+  "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
 target_link_libraries(rk_flags INTERFACE m Threads::Threads ${CMAKE_DL_LIBS})
 
 set(rk_sanitize_address -fsanitize=address,undefined -fno-sanitize-recover=all)
