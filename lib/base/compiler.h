@@ -31,6 +31,33 @@ RK_INLINE void rk_cpu_relax(void)
 #endif
 }
 
+/* Carry-less multiplication, where the compiler can make it and the processor has it. */
+#if defined(__x86_64__)
+#define RK_HAS_CLMUL 1
+#define RK_TARGET_CLMUL __attribute__((target("pclmul,sse4.1")))
+RK_INLINE bool rk_cpu_has_clmul(void)
+{
+    return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+}
+#endif
+
+/* Atomic access to plain integers in memory that several processes map. */
+RK_INLINE uint32_t rk_atomic_load_u32(const uint32_t *word, memory_order order)
+{
+    return __atomic_load_n(word, (int)order);
+}
+
+RK_INLINE void rk_atomic_store_u32(uint32_t *word, uint32_t value, memory_order order)
+{
+    __atomic_store_n(word, value, (int)order);
+}
+
+/* Returns the value before the addition. */
+RK_INLINE uint32_t rk_atomic_add_u32(uint32_t *word, uint32_t value, memory_order order)
+{
+    return __atomic_fetch_add(word, value, (int)order);
+}
+
 /* Overflow-checked arithmetic for sizes from outside: true when the result fits. */
 RK_INLINE bool rk_size_add(uint64_t a, uint64_t b, uint64_t *out_sum)
 {
