@@ -22,7 +22,8 @@ setup:
 $(BUILD)/build.ninja: | setup
 	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_ARGS)
 
-run: build ## compute the acoustics of a room; results in out/room
+run: setup $(BUILD)/build.ninja ## compute the acoustics of a room; results in out/room
+	@cmake --build $(BUILD) -j $(JOBS) --target product
 	@$(BUILD)/bin/rk run examples/room.yaml --output $(OUT)
 
 test: build ## build and run all tests

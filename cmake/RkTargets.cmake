@@ -14,6 +14,10 @@
 #
 # Every USES of a layer or program is checked against tools/layers when CMake runs.
 
+# The target "product" is what a user runs: programs, and what folders add to it with
+# add_dependencies(product ...), but no tests.
+add_custom_target(product)
+
 set(RK_LAYER_TABLE "${PROJECT_SOURCE_DIR}/tools/layers")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${RK_LAYER_TABLE}")
 
@@ -154,7 +158,7 @@ function(rk_library)
     ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 endfunction()
 
-# rk_program: build/bin/<name>.
+# rk_program: build/bin/<name>, installed, part of the target "product".
 function(rk_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;USES;PACKAGES" ${ARGN})
   file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
@@ -162,6 +166,8 @@ function(rk_program name)
   add_executable(rk_program_${name} ${arg_SOURCES})
   rk_setup(rk_program_${name} USES ${arg_USES} PACKAGES ${arg_PACKAGES})
   set_target_properties(rk_program_${name} PROPERTIES OUTPUT_NAME ${name})
+  add_dependencies(product rk_program_${name})
+  install(TARGETS rk_program_${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endfunction()
 
 # What ctest sets for every test: sanitizers must fail loudly.
