@@ -11,7 +11,7 @@ CMAKE_ARGS   ?=
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: build run test bench lint fmt asan tsan fuzz install uninstall clean help setup
+.PHONY: build run test bench lint fmt asan tsan clang fuzz install uninstall clean help setup
 
 build: setup $(BUILD)/build.ninja ## build everything into build/
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -49,6 +49,10 @@ tsan: setup ## tests under the thread sanitizer
 	@cmake --build build-tsan -j $(JOBS)
 	@tools/run-tests build-tsan $(TESTS)
 
+clang: setup ## build everything with clang, without running anything
+	@cmake -S . -B build-clang -G Ninja -DCMAKE_C_COMPILER=clang $(CMAKE_ARGS)
+	@cmake --build build-clang -j $(JOBS)
+
 fuzz: setup ## every fuzz target for SECONDS_EACH seconds (20)
 	@cmake -S . -B build-fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DRK_FUZZ=ON -DRK_SANITIZE=address \
 	    $(CMAKE_ARGS)
@@ -65,7 +69,7 @@ uninstall: ## remove what the last install from this folder put there
 	@tools/uninstall $(BUILD)/installed-files
 
 clean: ## remove all build folders
-	@rm -rf build build-asan build-tsan build-fuzz
+	@rm -rf build build-asan build-tsan build-clang build-fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | column -t -s @ 2>/dev/null || \

@@ -1,9 +1,9 @@
 # What "cmake --install" installs: headers, libraries, pkg-config file, CMake package, man pages.
-# Programs are installed by rk_program, completions by the folder that makes them.
+# Programs are installed by rk_program.
 #
 # The build folder has the layout of an installed tree, so that rk finds what it needs in both by the
 # path from its own place: ../include (headers for rk build) and ../lib/ringkernel/kernels (bundles of
-# the built-in kernels).
+# the built-in kernels). What a folder generates below build/share (shell completions) is installed.
 #
 # Everything found at run time is found relative to its own place, so that an installed tree can be
 # moved: the .pc file and the CMake package hold no absolute path.
@@ -14,7 +14,8 @@ set(rk_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/RingKernel")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/ringkernel" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
         FILES_MATCHING PATTERN "*.h")
 file(CREATE_LINK "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include" SYMBOLIC)
-file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/lib/ringkernel/kernels")
+file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/lib/ringkernel/kernels" "${PROJECT_BINARY_DIR}/share")
+install(DIRECTORY "${PROJECT_BINARY_DIR}/share/" DESTINATION "${CMAKE_INSTALL_DATADIR}")
 install(DIRECTORY "${PROJECT_BINARY_DIR}/lib/ringkernel/kernels" DESTINATION lib/ringkernel)
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 
