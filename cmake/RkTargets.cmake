@@ -243,11 +243,10 @@ function(rk_bench name)
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
 endfunction()
 
-# Every build checks the includes against tools/layers.
-function(rk_check_layers)
-  if(EXISTS "${PROJECT_SOURCE_DIR}/tools/check-layers")
-    add_custom_target(check-layers ALL
-      COMMAND "${PROJECT_SOURCE_DIR}/tools/check-layers"
-      WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}" COMMENT "Checking layers" VERBATIM)
-  endif()
+# Every build checks the includes against tools/layers, and the sizes.
+function(rk_check_sources)
+  add_custom_target(check-sources ALL
+    COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/tools/check-layers"
+    COMMAND "${Python3_EXECUTABLE}" "${PROJECT_SOURCE_DIR}/tools/check-sizes"
+    COMMENT "Checking layers and sizes" VERBATIM)
 endfunction()

@@ -3,21 +3,21 @@
  *
  * Invariants
  *   1. head and tail run freely (mod 2^32); tail - head is the number of filled slots.
- *   2. SPSC: every word has one writer; the producer writes tail, the consumer writes head, both with
- *      plain loads and stores, so that a device can be either side.
+ *   2. SPSC: every word has one writer; the producer writes tail, the consumer writes head, both
+ *      with plain loads and stores, so that a device can be either side.
  *      MPSC: producers claim slots by compare-and-swap on tail; a claimed slot i (free running) is
  *      filled when its sequence word equals i + 1. The consumer writes head.
  *      LOSSY: one producer, one consumer; both advance head by compare-and-swap, so that a producer
  *      without room may drop the oldest message. Hosts only.
  *   3. The payload is stored first, then tail (MPSC: the sequence word) with release; the consumer
  *      loads that word with acquire, and returns the slot by storing head with release.
- *   4. Slots, sequence words and bells are addressed by offsets from the ring header, so a ring works
- *      at any address.
+ *   4. Slots, sequence words and bells are addressed by offsets from the ring header, so a ring
+ *      works at any address.
  *   5. A reader in another trust domain never believes a word that the other side writes: it keeps
- *      its own copy of the constants and of its own index, checks tail - head <= capacity, and checks
- *      a message only after it has copied it.
- *   6. With RK_RING_CREDITS the producer also stops at `granted`, a free-running index that only the
- *      consumer writes: tail never passes it.
+ *      its own copy of the constants and of its own index, checks tail - head <= capacity, and
+ *      checks a message only after it has copied it.
+ *   6. With RK_RING_CREDITS the producer also stops at `granted`, a free-running index that only
+ *      the consumer writes: tail never passes it.
  *
  * Waiting: a waiter reads `rung`, sets `parked` to 1, looks again for what it waits for, and sleeps
  * while `rung` is unchanged. Whoever has published something looks at `parked`; when it is 1 it
@@ -45,7 +45,7 @@
 /* rk_ring.flags */
 #define RK_RING_CREDITS 0x1u
 
-/* Where a waiter sleeps. Rarely written, so that publishers read it from their own cache.  offset */
+/* Where a waiter sleeps. Rarely written, so that publishers read it from their cache.     offset */
 typedef struct rk_bell {
     rk_u32 parked; /* 1 while a waiter may be asleep                                  0 */
     rk_u32 rung;   /* the word that waiters sleep on; grows by one with each wake     4 */
