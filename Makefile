@@ -10,6 +10,8 @@ TESTS        ?=
 CMAKE_ARGS   ?=
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
+# The sanitizers of gcc 12 and clang 14 do not know the wider address randomisation of newer kernels.
+FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .PHONY: build run test bench lint fmt asan tsan clang fuzz install uninstall clean help setup
 
@@ -42,12 +44,12 @@ fmt: setup ## format the sources
 asan: setup ## tests under the address and undefined-behaviour sanitizers
 	@cmake -S . -B build-asan -G Ninja -DRK_SANITIZE=address $(CMAKE_ARGS)
 	@cmake --build build-asan -j $(JOBS)
-	@tools/run-tests build-asan $(TESTS)
+	@$(FIXED_ADDRESSES) tools/run-tests build-asan $(TESTS)
 
 tsan: setup ## tests under the thread sanitizer
 	@cmake -S . -B build-tsan -G Ninja -DRK_SANITIZE=thread $(CMAKE_ARGS)
 	@cmake --build build-tsan -j $(JOBS)
-	@tools/run-tests build-tsan $(TESTS)
+	@$(FIXED_ADDRESSES) tools/run-tests build-tsan $(TESTS)
 
 clang: setup ## build everything with clang, without running anything
 	@cmake -S . -B build-clang -G Ninja -DCMAKE_C_COMPILER=clang $(CMAKE_ARGS)
@@ -57,7 +59,7 @@ fuzz: setup ## every fuzz target for SECONDS_EACH seconds (20)
 	@cmake -S . -B build-fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DRK_FUZZ=ON -DRK_SANITIZE=address \
 	    $(CMAKE_ARGS)
 	@cmake --build build-fuzz -j $(JOBS)
-	@tools/run-fuzz build-fuzz $(SECONDS_EACH)
+	@$(FIXED_ADDRESSES) tools/run-fuzz build-fuzz $(SECONDS_EACH)
 
 install: setup ## install below PREFIX (/usr/local); DESTDIR is honoured
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_ARGS)
