@@ -48,6 +48,22 @@ rk_status rk_status_of_errno(int error)
     }
 }
 
+/* What a person can do about it, or "". */
+static const char *advice_for(int error)
+{
+    switch (error) {
+    case ENOSPC:
+    case EDQUOT: return "; free some space or choose another place";
+    case EACCES:
+    case EPERM: return "; check the permissions and the user this runs as";
+    case EROFS: return "; choose a place that can be written";
+    case EMFILE:
+    case ENFILE: return "; raise the limit of open files (ulimit -n)";
+    case EIO: return "; check the disk and the system log";
+    default: return "";
+    }
+}
+
 rk_status rk_err_errno(rk_err *err, int error, const char *format, ...)
 {
     rk_status status = rk_status_of_errno(error);
@@ -63,6 +79,6 @@ rk_status rk_err_errno(rk_err *err, int error, const char *format, ...)
     /* The GNU strerror_r returns the text, in buffer or static, and never fails. */
     const char *text = strerror_r(error, buffer, sizeof buffer);
     /* A cut sentence is still a sentence. */
-    (void)snprintf(err->text + used, sizeof err->text - used, ": %s", text);
+    (void)snprintf(err->text + used, sizeof err->text - used, ": %s%s", text, advice_for(error));
     return status;
 }

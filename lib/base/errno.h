@@ -11,7 +11,8 @@ rk_status rk_status_of_errno(int error);
 
 /*
  * Sets err (may be NULL) to the formatted text followed by ": " and the system's text for the errno
- * value; returns its status. "cannot open /x/y" becomes "cannot open /x/y: Permission denied".
+ * value and, where there is one, what to do about it; returns its status. "cannot write /x" becomes
+ * "cannot write /x: No space left on device; free some space or choose another place".
  */
 rk_status rk_err_errno(rk_err *err, int error, const char *format, ...) RK_PRINTF(3, 4);
 
