@@ -92,8 +92,10 @@ void rk_test_clock_install(rk_test_clock *clock, uint64_t monotonic_ns, uint64_t
     rk_clock_install(&clock->ops);
 }
 
-/* Release pairs with the acquire of the reads: who sees the new time sees what came before the
- * step. */
+/*
+ * Release pairs with the acquire of the reads: who sees the new time sees what came before the
+ * step.
+ */
 void rk_test_clock_step(rk_test_clock *clock, uint64_t ns)
 {
     atomic_fetch_add_explicit(&clock->monotonic_ns, ns, memory_order_release);

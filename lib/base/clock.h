@@ -22,8 +22,10 @@ typedef struct rk_clock_ops {
     void *context;
 } rk_clock_ops;
 
-/* Nanoseconds since an arbitrary start; never goes back; the same for all processes
- * (CLOCK_MONOTONIC). */
+/*
+ * Nanoseconds since an arbitrary start; never goes back; the same for all processes
+ * (CLOCK_MONOTONIC).
+ */
 uint64_t rk_clock_monotonic_ns(void);
 
 /* Nanoseconds since 1970-01-01 00:00 UTC; may jump when the system's clock is set (CLOCK_REALTIME).

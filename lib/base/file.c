@@ -199,7 +199,7 @@ void rk_file_install(const rk_file_ops *ops)
     atomic_store_explicit(&current_ops, ops == NULL ? &system_ops : ops, memory_order_release);
 }
 
-/* Acquire pairs with the release in rk_file_install: the table is seen as the installer filled it. */
+/* Acquire pairs with the release in rk_file_install: the table is seen as it was filled. */
 static const rk_file_ops *current(void)
 {
     return atomic_load_explicit(&current_ops, memory_order_acquire);

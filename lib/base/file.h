@@ -1,12 +1,13 @@
 /*
  * file.h: files through a table that tests can break, and the ways in which this project uses them.
  *
- * A file that others read appears whole or not at all: rk_file_replace for data at hand, rk_file_writer
- * for data that comes piece by piece. Both write a file with a temporary name in the same folder, sync
- * it, rename it and sync the folder.
+ * A file that others read appears whole or not at all: rk_file_replace for data at hand,
+ * rk_file_writer for data that comes piece by piece. Both write a file with a temporary name in the
+ * same folder, sync it, rename it and sync the folder.
  *
  * The single operations return 0 or more, or a negative errno value, as the system call does. The
- * helpers below them return a status with a sentence. All of them block and may be used by any thread.
+ * helpers below them return a status with a sentence. All of them block and may be used by any
+ * thread.
  */
 #ifndef RK_BASE_FILE_H
 #define RK_BASE_FILE_H
@@ -27,7 +28,8 @@ typedef struct rk_file_space {
     uint64_t free_bytes; /* for this user */
 } rk_file_space;
 
-/* Called with each name in a folder, without "." and "..", in no order; non-zero ends the listing. */
+/* Called with each name in a folder, without "." and "..", in no order; non-zero ends the listing.
+ */
 typedef int (*rk_file_entry_fn)(void *arg, const char *name);
 
 /* The operations table. See open(2) and its relatives; every result is 0 or more, or -errno. */
@@ -73,14 +75,17 @@ int rk_dir_remove(const char *path);
 int rk_dir_list(const char *path, rk_file_entry_fn each, void *arg);
 int rk_dir_space(const char *path, rk_file_space *out_space);
 
-/* Go on after short transfers and interrupts. 0 or -errno; the read returns the bytes up to the end. */
+/*
+ * Go on after short transfers and interrupts. 0 or -errno; the read returns the bytes up to the
+ * end.
+ */
 int rk_file_write_full(int fd, const void *data, size_t length);
 int rk_file_pwrite_full(int fd, const void *data, size_t length, uint64_t offset);
 ssize_t rk_file_pread_full(int fd, void *data, size_t length, uint64_t offset);
 
 /*
- * Reads a whole file, or a pipe or device up to its end. The caller frees *out_data, which has a NUL
- * behind its *out_length bytes. RK_LIMIT if there are more than limit_bytes; err may be NULL.
+ * Reads a whole file, or a pipe or device up to its end. The caller frees *out_data, which has a
+ * NUL behind its *out_length bytes. RK_LIMIT if there are more than limit_bytes; err may be NULL.
  */
 rk_status rk_file_read_all(const char *path, size_t limit_bytes, char **out_data,
                            size_t *out_length, rk_err *err);
@@ -99,8 +104,8 @@ rk_status rk_file_sync_folder(const char *path, rk_err *err);
 rk_status rk_dir_make_all(const char *path, rk_err *err);
 
 /*
- * Whether a file name (without folder) is that of an unfinished rk_file_writer. A killed process leaves
- * such a file; the owner of a folder may remove it when no other process writes there.
+ * Whether a file name (without folder) is that of an unfinished rk_file_writer. A killed process
+ * leaves such a file; the owner of a folder may remove it when no other process writes there.
  */
 bool rk_file_is_temporary(const char *name);
 
@@ -129,7 +134,10 @@ rk_status rk_file_writer_patch(rk_file_writer *writer, uint64_t offset, const vo
 /* Bytes appended so far. */
 uint64_t rk_file_writer_bytes(const rk_file_writer *writer);
 
-/* Makes the file appear, durably. On failure everything is abandoned; the writer is finished either way. */
+/*
+ * Makes the file appear, durably. On failure everything is abandoned; the writer is finished either
+ * way.
+ */
 rk_status rk_file_writer_commit(rk_file_writer *writer, rk_err *err);
 
 /* Removes the temporary file. Does nothing on a writer that is committed, abandoned or all zero. */

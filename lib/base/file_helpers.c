@@ -68,8 +68,8 @@ ssize_t rk_file_pread_full(int fd, void *data, size_t length, uint64_t offset)
 }
 
 /*
- * Reads up to the end into *data, which grows by doubling: pipes and /proc tell no size. 0 or -errno;
- * -E2BIG for more than limit_bytes. What was read stays in *data for the caller to free.
+ * Reads up to the end into *data, which grows by doubling: pipes and /proc tell no size. 0 or
+ * -errno; -E2BIG for more than limit_bytes. What was read stays in *data for the caller to free.
  */
 static int read_to_end(int fd, size_t limit_bytes, size_t first_bytes, char **data, size_t *length)
 {

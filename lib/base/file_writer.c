@@ -1,8 +1,8 @@
 /*
  * file_writer.c: a file that appears whole or not at all.
  *
- * Steps: open a temporary name in the same folder, write, sync, close, rename, sync the folder. Up to
- * the rename a failure or crash leaves the old file as it was.
+ * Steps: open a temporary name in the same folder, write, sync, close, rename, sync the folder. Up
+ * to the rename a failure or crash leaves the old file as it was.
  */
 #include "base/compiler.h"
 #include "base/errno.h"

@@ -40,8 +40,10 @@ unsigned rk_thread_cpu_count(void);
  */
 rk_status rk_thread_pin(unsigned cpu);
 
-/* The CPU numbers that the process may use, ascending: fills at most capacity; returns how many
- * there are. */
+/*
+ * The CPU numbers that the process may use, ascending: fills at most capacity; returns how many
+ * there are.
+ */
 unsigned rk_thread_cpus(unsigned *out_cpus, unsigned capacity);
 
 /* A lock that sleeps; not recursive. Misuse (unlock by another thread, finish while held) asserts.
