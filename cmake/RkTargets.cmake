@@ -63,8 +63,9 @@ function(rk_check_uses folder)
   foreach(used IN LISTS ARGN)
     set(granted FALSE)
     foreach(entry IN LISTS allowed)
-      string(FIND "${entry}/" "${used}/" at)
-      if(entry STREQUAL "*" OR at EQUAL 0)
+      string(FIND "${entry}/" "${used}/" single)  # one header of the folder
+      string(FIND "${used}/" "${entry}/" whole)   # the folder, or one that it is part of
+      if(entry STREQUAL "*" OR single EQUAL 0 OR whole EQUAL 0)
         set(granted TRUE)
       endif()
     endforeach()
