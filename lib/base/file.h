@@ -28,8 +28,7 @@ typedef struct rk_file_space {
     uint64_t free_bytes; /* for this user */
 } rk_file_space;
 
-/* Called with each name in a folder, without "." and "..", in no order; non-zero ends the listing.
- */
+/* Called with each name in a folder but "." and "..", in no order; non-zero ends the listing. */
 typedef int (*rk_file_entry_fn)(void *arg, const char *name);
 
 /* The operations table. See open(2) and its relatives; every result is 0 or more, or -errno. */
