@@ -9,7 +9,7 @@
 #ifndef RINGKERNEL_ABI_TYPES_H
 #define RINGKERNEL_ABI_TYPES_H
 
-#if defined(__OPENCL_VERSION__)
+#if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
 #define RK_TARGET_OPENCL 1
 typedef uchar rk_u8;
 typedef ushort rk_u16;

@@ -1,0 +1,229 @@
+/*
+ * messages.h: the kernel's side of the rings: emit to the host, send to other kernels, take from the
+ * inbox. Layout and invariants are in abi/ring.h.
+ *
+ * A message longer than 40 bytes continues in the slots behind its first one: a header at byte 0, then
+ * the payload without a gap, as many slots as it takes, never across the ring's end (a SKIP message
+ * fills the rest). Its length is at most half the ring. The host's larger payloads come through the
+ * slab instead.
+ */
+#ifndef RINGKERNEL_KERNEL_MESSAGES_H
+#define RINGKERNEL_KERNEL_MESSAGES_H
+
+#include <ringkernel/kernel/context.h>
+
+/* Receipts of rk_send and rk_emit. */
+#define RK_SENT 0u
+#define RK_SEND_FULL 1u      /* the ring had no room: nothing was sent, and it was counted */
+#define RK_SEND_NO_ROUTE 2u  /* no such route, or not connected                            */
+#define RK_SEND_TENANT 3u    /* the route leads to another tenant                          */
+#define RK_SEND_TOO_LONG 4u  /* longer than half the ring                                  */
+#define RK_SEND_NOT_SERIAL 5u /* rk_emit outside a serial handler                          */
+#define RK_SEND_CLOSED 6u    /* the destination has ended                                  */
+
+/* Slots that a message of `length` payload bytes takes. */
+RK_FN rk_u32 rk_message_slots(rk_u32 length)
+{
+    return length <= RK_SLOT_PAYLOAD_BYTES ? 1u : 1u + (length - RK_SLOT_PAYLOAD_BYTES + 63u) / 64u;
+}
+
+RK_FN RK_G rk_slot *rk_ring_slot(RK_G rk_ring *ring, rk_u32 index)
+{
+    return (RK_G rk_slot *)((RK_G rk_u8 *)ring + ring->slots) + (index & (ring->capacity - 1u));
+}
+
+RK_FN RK_G rk_u32 *rk_ring_sequence(RK_G rk_ring *ring, rk_u32 index)
+{
+    return (RK_G rk_u32 *)((RK_G rk_u8 *)ring + ring->sequences) + (index & (ring->capacity - 1u));
+}
+
+RK_FN void rk_slot_fill(RK_G rk_slot *slot, const rk_msg_header *header, const rk_u8 *payload)
+{
+    slot->header = *header;
+    rk_copy_bytes(slot->payload, payload, header->length);
+}
+
+/* Wakes the host if it may be asleep on the K2H ring. */
+RK_FN void rk_ring_wake_consumer(rk_ctx *k, RK_G rk_ring *ring)
+{
+#if defined(RK_TARGET_CPU)
+    rk_fence(); /* the tail before the parked word; pairs with the waiter's fence */
+    if (rk_load_relaxed(&ring->consumer_parked) != 0u) {
+        rk_fetch_add(&ring->consumer_bell, 1u);
+        k->env->wake(&ring->consumer_bell);
+    }
+#else
+    (void)k;
+    (void)ring;
+#endif
+}
+
+/* Wakes a kernel on the same device whose leader may be asleep. */
+RK_FN void rk_kernel_kick(rk_ctx *k, RK_G rk_control *control)
+{
+#if defined(RK_TARGET_CPU)
+    rk_fence(); /* the message before the parked word; pairs with the leader's fence */
+    if (rk_load_relaxed(&control->parked) != 0u) {
+        rk_fetch_add(&control->bell, 1u);
+        k->env->wake(&control->bell);
+    }
+#else
+    (void)k;
+    (void)control;
+#endif
+}
+
+/* Pushes into the SPSC ring to the host, leaving `reserve` slots free. */
+RK_FN rk_u32 rk_host_push(rk_ctx *k, const rk_msg_header *header, const rk_u8 *payload,
+                          rk_u32 reserve)
+{
+    RK_G rk_ring *ring = (RK_G rk_ring *)(k->mapped + k->control->k2h);
+    rk_u32 slots = rk_message_slots(header->length);
+    rk_u32 capacity = ring->capacity;
+    if (slots > capacity / 2u) {
+        return RK_SEND_TOO_LONG;
+    }
+    rk_u32 tail = ring->tail;
+    rk_u32 to_end = capacity - (tail & (capacity - 1u));
+    rk_u32 skip = slots > to_end ? to_end : 0u;
+    rk_u32 used = tail - rk_load_acquire(&ring->head); /* pairs with the host's release of head */
+    if (used + skip + slots + reserve > capacity) {
+        ring->refused++;
+        return RK_SEND_FULL;
+    }
+    if (skip != 0u) {
+        rk_msg_header pad = {0, RK_ANSWER_SKIP, 0, 0, 0, 0};
+        pad.length = skip * 64u - 24u;
+        rk_ring_slot(ring, tail)->header = pad;
+        tail += skip;
+    }
+    rk_slot_fill(rk_ring_slot(ring, tail), header, payload);
+    rk_store_release(&ring->tail, tail + slots);
+    rk_ring_wake_consumer(k, ring);
+    return RK_SENT;
+}
+
+/*
+ * Sends a message to the host. Serial handlers only. The payload is copied.
+ * Returns RK_SENT, or why not.
+ */
+RK_FN rk_u32 rk_emit(rk_ctx *k, rk_u32 type, const void *payload, rk_u32 length)
+{
+    if (k->serial == 0u) {
+        return RK_SEND_NOT_SERIAL;
+    }
+    rk_msg_header header = {0, 0, 0, RK_MSG_PRIORITY_NORMAL, 0, 0};
+    header.id = ++k->loop->emit_id;
+    header.type = type < RK_MSG_TYPE_USER ? RK_MSG_TYPE_USER : type;
+    header.length = length;
+    rk_u32 receipt =
+        rk_host_push(k, &header, (const rk_u8 *)payload, k->control->answer_reserve);
+    if (receipt == RK_SENT) {
+        k->loop->counters.emitted++;
+    } else {
+        k->loop->counters.emit_refused++;
+    }
+    return receipt;
+}
+
+/* Claims `slots` consecutive slots of a multi-producer ring; the position is set on success. */
+RK_FN rk_u32 rk_ring_claim(RK_G rk_ring *ring, rk_u32 slots, rk_u32 *position, rk_u32 *skip)
+{
+    rk_u32 capacity = ring->capacity;
+    rk_u32 tail = rk_load_relaxed(&ring->tail);
+    for (;;) {
+        rk_u32 to_end = capacity - (tail & (capacity - 1u));
+        *skip = slots > to_end ? to_end : 0u;
+        rk_u32 last = tail + *skip + slots - 1u;
+        /* Slots are released in order, so the last one being free means that all are. */
+        rk_i32 lag = (rk_i32)(rk_load_acquire(rk_ring_sequence(ring, last)) - last);
+        if (lag < 0) {
+            rk_u32 now = rk_load_relaxed(&ring->tail);
+            if (now == tail) {
+                return RK_SEND_FULL;
+            }
+            tail = now;
+            continue;
+        }
+        rk_u32 found = lag == 0 ? rk_cas(&ring->tail, tail, last + 1u) : rk_load_relaxed(&ring->tail);
+        if (lag == 0 && found == tail) {
+            *position = tail;
+            return RK_SENT;
+        }
+        tail = found;
+    }
+}
+
+/*
+ * Sends a message to the kernel behind a route (an index into the routes of this kernel, in the order
+ * in which the host connected them). Any block may call it, one lane at a time. The payload is copied.
+ * Messages of one block arrive in order. Returns RK_SENT when it lies in the destination's inbox.
+ */
+RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, const void *payload, rk_u32 length)
+{
+    RK_G rk_route *entry = (RK_G rk_route *)(k->mapped + k->control->routes) + route;
+    if (route >= k->control->route_count || rk_load_acquire(&entry->state) != 1u) {
+        return RK_SEND_NO_ROUTE;
+    }
+    if (entry->tenant != k->control->tenant) {
+        return RK_SEND_TENANT;
+    }
+    RK_G rk_control *there = (RK_G rk_control *)entry->control;
+    RK_G rk_ring *ring = (RK_G rk_ring *)((RK_G rk_u8 *)there + there->inbox);
+    rk_u32 slots = rk_message_slots(length);
+    if (slots > ring->capacity / 2u) {
+        return RK_SEND_TOO_LONG;
+    }
+    if (rk_load_relaxed(&there->state) >= RK_KERNEL_TERMINATED) {
+        return RK_SEND_CLOSED;
+    }
+    rk_u32 position;
+    rk_u32 skip;
+    if (rk_ring_claim(ring, slots, &position, &skip) != RK_SENT) {
+        rk_fetch_add(&entry->refused, 1u);
+        return RK_SEND_FULL;
+    }
+    rk_fetch_add(&entry->sent, 1u);
+    if (skip != 0u) {
+        RK_G rk_slot *pad = rk_ring_slot(ring, position);
+        pad->header.type = RK_ANSWER_SKIP;
+        pad->header.length = skip * 64u - 24u;
+        rk_store_release(rk_ring_sequence(ring, position), position + 1u);
+        position += skip;
+    }
+    RK_G rk_slot *slot = rk_ring_slot(ring, position);
+    slot->header.id = k->step;
+    slot->header.type = type < RK_MSG_TYPE_USER ? RK_MSG_TYPE_USER : type;
+    slot->header.source = (rk_u16)k->control->kernel_id;
+    slot->header.flags = RK_MSG_PRIORITY_NORMAL;
+    slot->header.correlation = 0u;
+    slot->header.length = length;
+    rk_copy_bytes(slot->payload, (const rk_u8 *)payload, length);
+    rk_store_release(rk_ring_sequence(ring, position), position + 1u);
+    rk_kernel_kick(k, there);
+    return RK_SENT;
+}
+
+/* Takes the next inbox message without removing it; returns 0 when there is none. */
+RK_FN rk_u32 rk_inbox_peek(RK_G rk_ring *ring, RK_G rk_slot **out_slot, rk_u32 *out_slots)
+{
+    rk_u32 head = ring->head;
+    if (rk_load_acquire(rk_ring_sequence(ring, head)) != head + 1u) {
+        return 0u;
+    }
+    *out_slot = rk_ring_slot(ring, head);
+    *out_slots = rk_message_slots((*out_slot)->header.length);
+    return 1u;
+}
+
+/* Gives the slots of the message that rk_inbox_peek showed back to the producers, in order. */
+RK_FN void rk_inbox_release(RK_G rk_ring *ring, rk_u32 slots)
+{
+    rk_u32 head = ring->head;
+    for (rk_u32 i = 0; i < slots; i++) {
+        rk_store_release(rk_ring_sequence(ring, head + i), head + i + ring->capacity);
+    }
+    rk_store_release(&ring->head, head + slots);
+}
+
+#endif
