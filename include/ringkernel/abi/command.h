@@ -61,8 +61,8 @@ enum { RK_COMMAND_LIST(RK_COMMAND_DEFINE) RK_CMD_END };
 
 /* The payload of a command slot.                                               offset */
 typedef struct rk_command {
-    rk_u64 arg;      /* see the list above                                           0 */
-    rk_u8 data[32];  /*                                                              8 */
+    rk_u64 arg;     /* see the list above                                           0 */
+    rk_u8 data[32]; /*                                                              8 */
 } rk_command;
 
 RK_ABI_ASSERT(sizeof(rk_command) == RK_SLOT_PAYLOAD_BYTES);
@@ -72,17 +72,17 @@ RK_ABI_ASSERT(sizeof(rk_command) == RK_SLOT_PAYLOAD_BYTES);
 
 /* INJECT: writes or adds a value to one element of a field.                    offset */
 typedef struct rk_inject {
-    rk_f64 value;  /* converted to the field's element type                          0 */
-    rk_u32 field;  /* field index in the schema                                      8 */
-    rk_u32 mode;   /* RK_INJECT_SET or RK_INJECT_ADD                                12 */
+    rk_f64 value; /* converted to the field's element type                          0 */
+    rk_u32 field; /* field index in the schema                                      8 */
+    rk_u32 mode;  /* RK_INJECT_SET or RK_INJECT_ADD                                12 */
 } rk_inject;
 
 /* The payload of an answer slot.                                               offset */
 typedef struct rk_answer {
-    rk_i32 status;    /* rk_status                                                   0 */
-    rk_u32 level;     /* RK_LEVEL_*                                                  4 */
-    rk_u64 step;      /* the step at which the command was applied                   8 */
-    rk_u64 value[3];  /* by operation: RUN {target step}, PROGRESS {remaining, target},
+    rk_i32 status;   /* rk_status                                                   0 */
+    rk_u32 level;    /* RK_LEVEL_*                                                  4 */
+    rk_u64 step;     /* the step at which the command was applied                   8 */
+    rk_u64 value[3]; /* by operation: RUN {target step}, PROGRESS {remaining, target},
                          CHECK {code}, CUSTOM {the module's own}                    16 */
 } rk_answer;
 

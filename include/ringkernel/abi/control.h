@@ -12,10 +12,12 @@
 #ifndef RINGKERNEL_ABI_CONTROL_H
 #define RINGKERNEL_ABI_CONTROL_H
 
+#include <ringkernel/abi/ring.h>
 #include <ringkernel/abi/types.h>
 
 #define RK_CONTROL_MAGIC 0x42434b52u /* "RKCB" */
 #define RK_ABI_VERSION 1u
+#define RK_ABI_VERSION_TOKEN 1 /* the same, for the schema text */
 
 #define RK_FIELD_MAX 64
 #define RK_PARAM_MAX 128
@@ -56,74 +58,75 @@ typedef struct rk_counters {
     rk_u64 k2k_refused;       /* sends that were not delivered                      48 */
     rk_u64 emitted;           /* messages to the host                               56 */
     rk_u64 emit_refused;      /* refused because the K2H ring was full              64 */
-    rk_u64 answers_lost;      /* answers that found no room; zero unless the host breaks its limit 72 */
-    rk_u64 busy_ns;           /* time with work since launch                        80 */
-    rk_u64 idle_ns;           /* time without                                       88 */
-    rk_u64 parks;             /* times the loop went to sleep                       96 */
-    rk_u64 reserved[3];       /*                                                   104 */
+    rk_u64 answers_lost; /* answers that found no room; zero unless the host breaks its limit 72 */
+    rk_u64 busy_ns;      /* time with work since launch                        80 */
+    rk_u64 idle_ns;      /* time without                                       88 */
+    rk_u64 parks;        /* times the loop went to sleep                       96 */
+    rk_u64 reserved[3];  /*                                                   104 */
 } rk_counters;
 
 RK_ABI_ASSERT(sizeof(rk_counters) == 128);
 
 typedef struct rk_control {
     /* Constant while launched; written by the host.                            offset */
-    rk_u32 magic;          /* RK_CONTROL_MAGIC                                       0 */
-    rk_u32 abi_version;    /* RK_ABI_VERSION                                         4 */
-    rk_u64 layout_hash;    /* of the module's schema                                 8 */
-    rk_u32 kernel_id;      /* unique in its runtime, never 0                        16 */
-    rk_u32 node;           /*                                                       20 */
-    rk_u32 tenant;         /*                                                       24 */
-    rk_u32 block_count;    /*                                                       28 */
-    rk_u64 epoch;          /* owner's fencing number                                32 */
-    rk_u64 seed;           /* of rk_random                                          40 */
-    rk_u64 arena_bytes;    /*                                                       48 */
-    rk_u64 mapped_bytes;   /*                                                       56 */
-    rk_u64 h2k;            /* mapped offset: rk_ring, SPSC, host to kernel          64 */
-    rk_u64 k2h;            /* mapped offset: rk_ring, SPSC, kernel to host          72 */
-    rk_u64 inbox;          /* mapped offset: rk_ring, MPSC, kernel to kernel        80 */
-    rk_u64 slab;           /* mapped offset of the H2K payload slab                 88 */
-    rk_u64 slab_bytes;     /*                                                       96 */
-    rk_u64 routes;         /* mapped offset: rk_route[route_count]                 104 */
-    rk_u32 route_count;    /*                                                      112 */
-    rk_u32 entry;          /* RK_ENTRY_*                                           116 */
-    rk_u64 params;         /* arena offset: param_count slots of 8 bytes           120 */
-    rk_u64 fields;         /* arena offset: field_count u64 offsets, then counts   128 */
-    rk_u32 param_count;    /*                                                      136 */
-    rk_u32 field_count;    /*                                                      140 */
+    rk_u32 magic;                   /* RK_CONTROL_MAGIC                                       0 */
+    rk_u32 abi_version;             /* RK_ABI_VERSION                                         4 */
+    rk_u64 layout_hash;             /* of the module's schema                                 8 */
+    rk_u32 kernel_id;               /* unique in its runtime, never 0                        16 */
+    rk_u32 node;                    /*                                                       20 */
+    rk_u32 tenant;                  /*                                                       24 */
+    rk_u32 block_count;             /*                                                       28 */
+    rk_u64 epoch;                   /* owner's fencing number                                32 */
+    rk_u64 seed;                    /* of rk_random                                          40 */
+    rk_u64 arena_bytes;             /*                                                       48 */
+    rk_u64 mapped_bytes;            /*                                                       56 */
+    rk_u64 h2k;                     /* mapped offset: rk_ring, SPSC, host to kernel          64 */
+    rk_u64 k2h;                     /* mapped offset: rk_ring, SPSC, kernel to host          72 */
+    rk_u64 inbox;                   /* mapped offset: rk_ring, MPSC, kernel to kernel        80 */
+    rk_u64 slab;                    /* mapped offset of the H2K payload slab                 88 */
+    rk_u64 slab_bytes;              /*                                                       96 */
+    rk_u64 routes;                  /* mapped offset: rk_route[route_count]                 104 */
+    rk_u32 route_count;             /*                                                      112 */
+    rk_u32 entry;                   /* RK_ENTRY_*                                           116 */
+    rk_u64 params;                  /* arena offset: param_count slots of 8 bytes           120 */
+    rk_u64 fields;                  /* arena offset: field_count u64 offsets, then counts   128 */
+    rk_u32 param_count;             /*                                                      136 */
+    rk_u32 field_count;             /*                                                      140 */
     rk_u8 field_type[RK_FIELD_MAX]; /* rk_type of each field                       144 */
-    rk_u32 answer_reserve; /* K2H slots that emits must leave free                 208 */
-    rk_u32 message_batch;  /* messages taken at one safe point, at most            212 */
-    rk_u64 migrate_arena;  /* MIGRATE: address of the old arena                    216 */
-    rk_u64 migrate_fields; /* MIGRATE: old arena offset of its field table         224 */
-    rk_u64 migrate_hash;   /* MIGRATE: layout hash of the old module               232 */
-    rk_u8 pad0[16];        /*                                                      240 */
+    rk_u32 answer_reserve;          /* K2H slots that emits must leave free                 208 */
+    rk_u32 message_batch;           /* messages taken at one safe point, at most            212 */
+    rk_u64 migrate_arena;           /* MIGRATE: address of the old arena                    216 */
+    rk_u64 migrate_fields;          /* MIGRATE: old arena offset of its field table         224 */
+    rk_u64 migrate_hash;            /* MIGRATE: layout hash of the old module               232 */
+    rk_u8 pad0[16];                 /*                                                      240 */
 
     /* Host words.                                                             256 */
     rk_u32 abort_request; /* plus one: abort pending runs at the next boundary     256 */
-    rk_u32 bell;          /* changes to wake an idle kernel                        260 */
-    rk_u8 pad1[120];
+    rk_u32 reserved1;     /*                                                       260 */
+    rk_bell bell;         /* wakes an idle kernel: the consumer's bell of h2k and inbox 264 */
+    rk_u8 pad1[112];
 
     /* Kernel words.                                                           384 */
-    rk_u32 state;      /* RK_KERNEL_*                                              384 */
-    rk_u32 parked;     /* not 0 while the leader may be asleep on bell             388 */
-    rk_u64 step;       /* steps completed                                          392 */
-    rk_u64 heartbeat;  /* safe points passed                                       400 */
-    rk_u32 exit_code;  /* panic code, or rk_status                                 408 */
-    rk_u32 exits;      /* blocks that have left the entry function                 412 */
-    rk_u64 features;   /* optional features that are on                            416 */
+    rk_u32 state;           /* RK_KERNEL_*                                              384 */
+    rk_u32 reserved2;       /*                                                          388 */
+    rk_u64 step;            /* steps completed                                          392 */
+    rk_u64 heartbeat;       /* safe points passed                                       400 */
+    rk_u32 exit_code;       /* panic code, or rk_status                                 408 */
+    rk_u32 exits;           /* blocks that have left the entry function                 412 */
+    rk_u64 features;        /* optional features that are on                            416 */
     rk_u64 answers_dropped; /*                                                     424 */
     rk_u8 pad2[80];
 
     rk_counters counters; /* published by STATS and at exit                        512 */
 
     /* Panic and fault record, written once by the kernel's side.              640 */
-    rk_u32 fault_kind;  /* 0 none, 1 panic, 2 signal                               640 */
-    rk_u32 fault_code;  /* panic code or signal number                             644 */
-    rk_u64 fault_step;  /*                                                         648 */
-    rk_u64 fault_address; /* of an invalid access                                  656 */
-    rk_u32 fault_block; /*                                                         664 */
+    rk_u32 fault_kind;      /* 0 none, 1 panic, 2 signal                               640 */
+    rk_u32 fault_code;      /* panic code or signal number                             644 */
+    rk_u64 fault_step;      /*                                                         648 */
+    rk_u64 fault_address;   /* of an invalid access                                  656 */
+    rk_u32 fault_block;     /*                                                         664 */
     rk_u32 backtrace_count; /*                                                     668 */
-    rk_u64 backtrace[RK_BACKTRACE_MAX]; /* return addresses, innermost first       672 */
+    rk_u64 backtrace[RK_BACKTRACE_MAX];    /* return addresses, innermost first       672 */
     rk_u8 panic_text[RK_PANIC_TEXT_BYTES]; /* NUL-terminated                       864 */
     rk_u8 pad3[64];
 } rk_control;
@@ -147,16 +150,16 @@ RK_ABI_ASSERT(sizeof(rk_route) == 64);
 
 /* A run that has not reached its target.                                       offset */
 typedef struct rk_run {
-    rk_u64 id;        /* command id                                                  0 */
-    rk_u64 target;    /* step at which it is complete                                8 */
-    rk_u32 interval;  /* steps between progress answers; 0 for none                 16 */
-    rk_u32 reserved;  /*                                                            20 */
-    rk_u64 start;     /* step at which it was accepted                              24 */
+    rk_u64 id;       /* command id                                                  0 */
+    rk_u64 target;   /* step at which it is complete                                8 */
+    rk_u32 interval; /* steps between progress answers; 0 for none                 16 */
+    rk_u32 reserved; /*                                                            20 */
+    rk_u64 start;    /* step at which it was accepted                              24 */
 } rk_run;
 
 /* The loop's own state, at arena offset 0. Only the kernel touches it while launched. */
 typedef struct rk_loop {
-    rk_u32 arrived;    /* blocks at the barrier                                      0 */
+    rk_u32 arrived; /* blocks at the barrier                                      0 */
     rk_u8 pad0[124];
     rk_u32 generation; /* of the barrier                                           128 */
     rk_u32 sleepers;   /* blocks asleep at the barrier                             132 */
@@ -172,8 +175,8 @@ typedef struct rk_loop {
     rk_u64 busy_since; /* ns                                                       288 */
     rk_u64 emit_id;    /* last id of a message from this kernel                    296 */
     rk_u8 pad2[80];
-    rk_counters counters;               /*                                         384 */
-    rk_run runs[RK_RUN_QUEUE_MAX];      /*                                         512 */
+    rk_counters counters;          /*                                         384 */
+    rk_run runs[RK_RUN_QUEUE_MAX]; /*                                         512 */
     rk_u8 pad3[512];
 } rk_loop;
 

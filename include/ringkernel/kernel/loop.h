@@ -91,8 +91,7 @@ RK_FN RK_G rk_run *rk_run_at(rk_ctx *k, rk_u32 index)
 
 RK_FN rk_u64 rk_last_target(rk_ctx *k)
 {
-    return k->loop->run_count == 0u ? k->loop->step
-                                    : rk_run_at(k, k->loop->run_count - 1u)->target;
+    return k->loop->run_count == 0u ? k->loop->step : rk_run_at(k, k->loop->run_count - 1u)->target;
 }
 
 RK_COLD void rk_run_accept(rk_ctx *k, rk_u64 id, rk_u64 steps, rk_u32 interval)
@@ -197,8 +196,7 @@ RK_COLD rk_i32 rk_inject_apply(rk_ctx *k, rk_u64 index, const rk_inject *inject)
         RK_INJECT_CASE(I64, rk_i64)
         RK_INJECT_CASE(F32, rk_f32)
         RK_INJECT_CASE(F64, rk_f64)
-    default:
-        return RK_KERNEL_INVALID;
+    default: return RK_KERNEL_INVALID;
     }
 }
 
@@ -333,17 +331,13 @@ RK_FN rk_u32 rk_command_apply(rk_ctx *k, RK_G const rk_slot *slot)
         rk_counters_publish(k);
         rk_acknowledge(k, id, RK_KERNEL_OK);
         return 0u;
-    case RK_CMD_PING:
-        rk_acknowledge(k, id, RK_KERNEL_OK);
-        return 0u;
+    case RK_CMD_PING: rk_acknowledge(k, id, RK_KERNEL_OK); return 0u;
     case RK_CMD_STEP_BUDGET:
         loop->budget = command->arg;
         loop->paused = command->arg == 0u ? 1u : loop->paused;
         rk_acknowledge(k, id, RK_KERNEL_OK);
         return 0u;
-    case RK_CMD_CHECK:
-        rk_command_check(k, id);
-        return 0u;
+    case RK_CMD_CHECK: rk_command_check(k, id); return 0u;
     case RK_CMD_FEATURES:
         rk_store64(&k->control->features, command->arg);
         rk_acknowledge(k, id, RK_KERNEL_OK);
@@ -428,14 +422,15 @@ RK_FN void rk_idle_wait(rk_ctx *k)
         }
         now = env->now_ns();
         if (now - start > env->spin_ns) {
-            rk_u32 seen = rk_load_acquire(&k->control->bell);
+            rk_bell *bell = &k->control->bell;
+            rk_u32 seen = rk_load_acquire(&bell->rung);
             k->loop->counters.parks++;
-            rk_store_relaxed(&k->control->parked, 1u);
-            rk_fence(); /* parked before the last look; pairs with the fence of every sender */
+            rk_store_relaxed(&bell->parked, 1u);
+            env->fence_all(); /* parked before the last look, on every processor */
             if (rk_work_waits(k) == 0u) {
-                env->wait(&k->control->bell, seen, &k->control->parked, RK_NO_LIMIT);
+                env->wait(&bell->rung, seen, 0, RK_NO_LIMIT);
             }
-            rk_store_relaxed(&k->control->parked, 0u);
+            rk_store_relaxed(&bell->parked, 0u);
         } else if ((i & 1023u) == 0u) {
             env->yield();
         }
@@ -569,8 +564,8 @@ RK_FN void rk_loop_enter(rk_ctx *k)
 #if RK_HAS_MIGRATE
     if (entry == RK_ENTRY_MIGRATE) {
         RK_G const rk_u8 *old = (RK_G const rk_u8 *)k->control->migrate_arena;
-        rk_u32 code = rk_on_migrate(
-            k, old, (RK_G const rk_u64 *)(old + k->control->migrate_fields), k->control->migrate_hash);
+        rk_u32 code = rk_on_migrate(k, old, (RK_G const rk_u64 *)(old + k->control->migrate_fields),
+                                    k->control->migrate_hash);
         if (code != 0u) {
             rk_panic(k, code, "migrate handler refused the old state");
         }

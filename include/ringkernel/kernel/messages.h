@@ -14,12 +14,12 @@
 
 /* Receipts of rk_send and rk_emit. */
 #define RK_SENT 0u
-#define RK_SEND_FULL 1u      /* the ring had no room: nothing was sent, and it was counted */
-#define RK_SEND_NO_ROUTE 2u  /* no such route, or not connected                            */
-#define RK_SEND_TENANT 3u    /* the route leads to another tenant                          */
-#define RK_SEND_TOO_LONG 4u  /* longer than half the ring                                  */
+#define RK_SEND_FULL 1u       /* the ring had no room: nothing was sent, and it was counted */
+#define RK_SEND_NO_ROUTE 2u   /* no such route, or not connected                            */
+#define RK_SEND_TENANT 3u     /* the route leads to another tenant                          */
+#define RK_SEND_TOO_LONG 4u   /* longer than half the ring                                  */
 #define RK_SEND_NOT_SERIAL 5u /* rk_emit outside a serial handler                          */
-#define RK_SEND_CLOSED 6u    /* the destination has ended                                  */
+#define RK_SEND_CLOSED 6u     /* the destination has ended                                  */
 
 /* Slots that a message of `length` payload bytes takes. */
 RK_FN rk_u32 rk_message_slots(rk_u32 length)
@@ -43,33 +43,20 @@ RK_FN void rk_slot_fill(RK_G rk_slot *slot, const rk_msg_header *header, const r
     rk_copy_bytes(slot->payload, payload, header->length);
 }
 
-/* Wakes the host if it may be asleep on the K2H ring. */
+/* Wakes whoever may be asleep on a ring's consumer bell (abi/ring.h). */
 RK_FN void rk_ring_wake_consumer(rk_ctx *k, RK_G rk_ring *ring)
 {
 #if defined(RK_TARGET_CPU)
-    rk_fence(); /* the tail before the parked word; pairs with the waiter's fence */
-    if (rk_load_relaxed(&ring->consumer_parked) != 0u) {
-        rk_fetch_add(&ring->consumer_bell, 1u);
-        k->env->wake(&ring->consumer_bell);
+    RK_G rk_bell *bell = (RK_G rk_bell *)((RK_G rk_u8 *)ring + ring->consumer_bell);
+    rk_fence(); /* the message before the parked word; pairs with the waiter's fence */
+    if (rk_load_relaxed(&bell->parked) != 0u) {
+        rk_store_relaxed(&bell->parked, 0u);
+        rk_fetch_add(&bell->rung, 1u);
+        k->env->wake(&bell->rung);
     }
 #else
     (void)k;
     (void)ring;
-#endif
-}
-
-/* Wakes a kernel on the same device whose leader may be asleep. */
-RK_FN void rk_kernel_kick(rk_ctx *k, RK_G rk_control *control)
-{
-#if defined(RK_TARGET_CPU)
-    rk_fence(); /* the message before the parked word; pairs with the leader's fence */
-    if (rk_load_relaxed(&control->parked) != 0u) {
-        rk_fetch_add(&control->bell, 1u);
-        k->env->wake(&control->bell);
-    }
-#else
-    (void)k;
-    (void)control;
 #endif
 }
 
@@ -116,8 +103,7 @@ RK_FN rk_u32 rk_emit(rk_ctx *k, rk_u32 type, const void *payload, rk_u32 length)
     header.id = ++k->loop->emit_id;
     header.type = type < RK_MSG_TYPE_USER ? RK_MSG_TYPE_USER : type;
     header.length = length;
-    rk_u32 receipt =
-        rk_host_push(k, &header, (const rk_u8 *)payload, k->control->answer_reserve);
+    rk_u32 receipt = rk_host_push(k, &header, (const rk_u8 *)payload, k->control->answer_reserve);
     if (receipt == RK_SENT) {
         k->loop->counters.emitted++;
     } else {
@@ -134,19 +120,16 @@ RK_FN rk_u32 rk_ring_claim(RK_G rk_ring *ring, rk_u32 slots, rk_u32 *position, r
     for (;;) {
         rk_u32 to_end = capacity - (tail & (capacity - 1u));
         *skip = slots > to_end ? to_end : 0u;
-        rk_u32 last = tail + *skip + slots - 1u;
-        /* Slots are released in order, so the last one being free means that all are. */
-        rk_i32 lag = (rk_i32)(rk_load_acquire(rk_ring_sequence(ring, last)) - last);
-        if (lag < 0) {
-            rk_u32 now = rk_load_relaxed(&ring->tail);
-            if (now == tail) {
-                return RK_SEND_FULL;
-            }
-            tail = now;
+        rk_u32 used = tail - rk_load_acquire(&ring->head); /* pairs with the consumer's release */
+        if ((rk_i32)used < 0) {
+            tail = rk_load_relaxed(&ring->tail); /* head passed a stale tail */
             continue;
         }
-        rk_u32 found = lag == 0 ? rk_cas(&ring->tail, tail, last + 1u) : rk_load_relaxed(&ring->tail);
-        if (lag == 0 && found == tail) {
+        if (used + *skip + slots > capacity) {
+            return RK_SEND_FULL;
+        }
+        rk_u32 found = rk_cas(&ring->tail, tail, tail + *skip + slots);
+        if (found == tail) {
             *position = tail;
             return RK_SENT;
         }
@@ -200,7 +183,7 @@ RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, const void *payload, 
     slot->header.length = length;
     rk_copy_bytes(slot->payload, (const rk_u8 *)payload, length);
     rk_store_release(rk_ring_sequence(ring, position), position + 1u);
-    rk_kernel_kick(k, there);
+    rk_ring_wake_consumer(k, ring);
     return RK_SENT;
 }
 
@@ -216,14 +199,10 @@ RK_FN rk_u32 rk_inbox_peek(RK_G rk_ring *ring, RK_G rk_slot **out_slot, rk_u32 *
     return 1u;
 }
 
-/* Gives the slots of the message that rk_inbox_peek showed back to the producers, in order. */
+/* Gives the slots of the message that rk_inbox_peek showed back to the producers. */
 RK_FN void rk_inbox_release(RK_G rk_ring *ring, rk_u32 slots)
 {
-    rk_u32 head = ring->head;
-    for (rk_u32 i = 0; i < slots; i++) {
-        rk_store_release(rk_ring_sequence(ring, head + i), head + i + ring->capacity);
-    }
-    rk_store_release(&ring->head, head + slots);
+    rk_store_release(&ring->head, ring->head + slots);
 }
 
 #endif

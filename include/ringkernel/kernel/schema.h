@@ -115,6 +115,7 @@ RK_FIELDS(RK_GEN_FIELD_TYPE)
 #define RK_GEN_FEATURE_TEXT(name, help) "feature " #name " \"" help "\"\n"
 #define RK_GEN_VARIANT_TEXT(name, help) "variant " #name " \"" help "\"\n"
 
+/* clang-format off */
 extern const char rk_module_schema[];
 __attribute__((visibility("default"), used, section(".rkschema"))) const char rk_module_schema[] =
     "ringkernel-schema 1\n"
@@ -144,7 +145,8 @@ __attribute__((visibility("default"), used, section(".rkschema"))) const char rk
     "handler migrate\n"
 #endif
     "shared " RK_TEXT(RK_SHARED_BYTES) "\n"
-    "abi " RK_TEXT(1) "\n";
+    "abi " RK_TEXT(RK_ABI_VERSION_TOKEN) "\n";
+/* clang-format on */
 #endif
 
 #endif

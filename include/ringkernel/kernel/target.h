@@ -163,19 +163,22 @@ RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 #define RK_ATOMIC32(p) ((volatile __global atomic_uint *)(p))
 #define rk_load_acquire(p) atomic_load_explicit(RK_ATOMIC32(p), memory_order_acquire, RK_SYS)
 #define rk_load_relaxed(p) atomic_load_explicit(RK_ATOMIC32(p), memory_order_relaxed, RK_SYS)
-#define rk_store_release(p, v) atomic_store_explicit(RK_ATOMIC32(p), (v), memory_order_release, RK_SYS)
-#define rk_store_relaxed(p, v) atomic_store_explicit(RK_ATOMIC32(p), (v), memory_order_relaxed, RK_SYS)
+#define rk_store_release(p, v)                                                                     \
+    atomic_store_explicit(RK_ATOMIC32(p), (v), memory_order_release, RK_SYS)
+#define rk_store_relaxed(p, v)                                                                     \
+    atomic_store_explicit(RK_ATOMIC32(p), (v), memory_order_relaxed, RK_SYS)
 #define rk_store64(p, v) (*(volatile __global rk_u64 *)(p) = (v))
 #define rk_load64(p) (*(volatile __global const rk_u64 *)(p))
-#define rk_fetch_add(p, v) atomic_fetch_add_explicit(RK_ATOMIC32(p), (v), memory_order_acq_rel, RK_SYS)
-#define rk_fetch_sub(p, v) atomic_fetch_sub_explicit(RK_ATOMIC32(p), (v), memory_order_acq_rel, RK_SYS)
-#define rk_fence()                                                                                 \
-    atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, memory_order_seq_cst, RK_SYS)
+#define rk_fetch_add(p, v)                                                                         \
+    atomic_fetch_add_explicit(RK_ATOMIC32(p), (v), memory_order_acq_rel, RK_SYS)
+#define rk_fetch_sub(p, v)                                                                         \
+    atomic_fetch_sub_explicit(RK_ATOMIC32(p), (v), memory_order_acq_rel, RK_SYS)
+#define rk_fence() atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, memory_order_seq_cst, RK_SYS)
 #define rk_relax() ((void)0)
 RK_FN rk_u32 rk_cas(__global rk_u32 *p, rk_u32 expected, rk_u32 desired)
 {
-    atomic_compare_exchange_strong_explicit(RK_ATOMIC32(p), &expected, desired, memory_order_acq_rel,
-                                            memory_order_acquire, RK_SYS);
+    atomic_compare_exchange_strong_explicit(RK_ATOMIC32(p), &expected, desired,
+                                            memory_order_acq_rel, memory_order_acquire, RK_SYS);
     return expected;
 }
 #define rk_sqrt(x) sqrt(x)
