@@ -5,13 +5,16 @@
  * Contract for authors
  *   - A handler may read time and randomness only from here (k->step, rk_random), so that replay is
  *     exact.
- *   - A phase must not depend on the number of blocks or lanes: iterate with RK_FOR_LANES over a range
+ *   - A phase must not depend on the number of blocks or lanes: iterate with RK_FOR_LANES over a
+ *   range
  *     from rk_block_range.
- *   - Between two phases, and between two steps, all blocks meet at a barrier; inside a phase blocks do
+ *   - Between two phases, and between two steps, all blocks meet at a barrier; inside a phase
+ *   blocks do
  *     not wait for each other.
  *   - Serial handlers (on_message, on_command, after_step, check) run on one lane of one block at a
  *     safe point; only they may rk_emit.
- *   - Never put const and restrict together on a pointer that other kernels or the host write: a GPU
+ *   - Never put const and restrict together on a pointer that other kernels or the host write: a
+ *   GPU
  *     compiler turns that into loads that stay stale for ever.
  */
 #ifndef RINGKERNEL_KERNEL_CONTEXT_H
@@ -28,7 +31,8 @@ struct rk_ctx;
 #if defined(RK_TARGET_CPU)
 /*
  * What the CPU driver gives a kernel. A GPU has no such table: it polls.
- * wait: sleeps while *word == seen, at most timeout_ns; *sleepers (may be null) is not 0 meanwhile, and
+ * wait: sleeps while *word == seen, at most timeout_ns; *sleepers (may be null) is not 0
+ * meanwhile, and
  *   with it the wait polls for a while first.
  * fence_all: a full fence that also orders the publishers, which may run without one of their own.
  * panic: records the panic, releases the other blocks, does not return.
@@ -126,7 +130,8 @@ RK_FN void rk_block_range(const rk_ctx *k, rk_u64 n, rk_u64 *lo, rk_u64 *hi)
 #define RK_SHARED(k, type, byte_offset) ((RK_L rk_##type *)((k)->shared + (byte_offset)))
 
 /*
- * A random number that depends only on the kernel's seed, the step, and `stream` (for example a cell or
+ * A random number that depends only on the kernel's seed, the step, and `stream` (for example a
+ * cell or
  * a particle index): SplitMix64's finaliser (Steele, Lea, Flood 2014) over the three.
  */
 RK_FN rk_u64 rk_random(const rk_ctx *k, rk_u64 stream)
@@ -145,8 +150,10 @@ RK_FN rk_f32 rk_random_unit(const rk_ctx *k, rk_u64 stream)
 }
 
 /*
- * Gives up: the kernel leaves the device, the host sees PANICKED with code and text, and its restart
- * policy acts. On the CPU this does not return; on a GPU it does, and the handler must return at once.
+ * Gives up: the kernel leaves the device, the host sees PANICKED with code and text, and its
+ * restart
+ * policy acts. On the CPU this does not return; on a GPU it does, and the handler must return at
+ * once.
  */
 #if defined(RK_TARGET_CPU)
 #define rk_panic(k, code, text) ((k)->env->panic((k), (code), (text)))

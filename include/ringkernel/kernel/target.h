@@ -1,8 +1,10 @@
 /*
  * target.h: what differs between the compilers of the kernel dialect, and nothing else.
  *
- * Atomics on words that the host or other kernels see have system scope; the dialect needs only loads,
- * stores, compare-and-swap and add on 32-bit words. RK_FN marks every function. On the CPU a block is
+ * Atomics on words that the host or other kernels see have system scope; the dialect needs only
+ * loads,
+ * stores, compare-and-swap and add on 32-bit words. RK_FN marks every function. On the CPU a block
+ * is
  * one thread with one lane, so lane loops are plain loops that vectorise; with RK_FIBER a block has
  * many real lanes (fibers), which finds barrier and sharing mistakes without a GPU.
  */
@@ -12,7 +14,7 @@
 #include <ringkernel/abi/types.h>
 
 #if defined(RK_TARGET_CPU)
-/* ---- CPU: gcc or clang, C17 ------------------------------------------------------------------- */
+/* CPU: gcc or clang, C17 */
 #define RK_FN static inline __attribute__((unused))
 #define RK_HANDLER static __attribute__((unused))
 #define RK_COLD static __attribute__((unused, noinline, cold))
@@ -51,7 +53,7 @@ RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 #define rk_fabs64(x) __builtin_fabs(x)
 
 #elif defined(RK_TARGET_CUDA)
-/* ---- CUDA: NVRTC or nvcc; inline PTX so that the same code assembles under ZLUDA ----------------- */
+/* CUDA: NVRTC or nvcc; inline PTX so that the same code assembles under ZLUDA */
 #define RK_FN static __device__ __forceinline__
 #define RK_HANDLER static __device__
 #define RK_COLD static __device__ __noinline__
@@ -120,7 +122,7 @@ RK_FN void rk_relax(void)
 #define rk_fabs64(x) fabs(x)
 
 #elif defined(RK_TARGET_HIP)
-/* ---- HIP: hiprtc or clang -x hip, without HIP's own headers -------------------------------------- */
+/* HIP: hiprtc or clang -x hip, without HIP's own headers */
 #define RK_FN static __attribute__((device)) inline __attribute__((always_inline))
 #define RK_HANDLER static __attribute__((device))
 #define RK_COLD static __attribute__((device, noinline))
@@ -149,7 +151,7 @@ RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 #define rk_fabs64(x) __builtin_fabs(x)
 
 #elif defined(RK_TARGET_OPENCL)
-/* ---- OpenCL C 3.0 -------------------------------------------------------------------------------- */
+/* OpenCL C 3.0 */
 #define RK_FN static inline
 #define RK_HANDLER static
 #define RK_COLD static
