@@ -98,7 +98,7 @@ RK_FN void rk_state_publish(rk_ctx *k)
     }
 }
 
-/* The safe point: finishes the step, takes commands and messages, decides what all blocks do next. */
+/* The safe point: ends the step, takes commands and messages, decides what all blocks do next. */
 RK_FN void rk_decide(rk_ctx *k)
 {
     RK_G rk_loop *loop = k->loop;
