@@ -2,11 +2,12 @@
  * deadletter_test.c: the dead-letter queue against a plain model, its limits, and threads that use
  * it at once.
  */
-#include <cmocka.h>
-#include <setjmp.h> /* cmocka wants these first */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/thread.h"
