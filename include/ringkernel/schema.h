@@ -1,0 +1,142 @@
+/*
+ * schema.h: what a module says about itself: parameters, state fields, phases, handlers, variants.
+ *
+ * A module carries its schema as text (grammar in ringkernel/kernel/schema.h); the library parses
+ * it into an rk_schema. Everything in it is read-only and lives as long as the module that it came
+ * from; any thread may read it.
+ */
+#ifndef RINGKERNEL_SCHEMA_H
+#define RINGKERNEL_SCHEMA_H
+
+#include <ringkernel/abi/schema.h>
+#include <ringkernel/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Limits besides RK_FIELD_MAX and RK_PARAM_MAX of abi/control.h. */
+#define RK_SCHEMA_TEXT_MAX (64u * 1024u)   /* bytes of a schema text                 */
+#define RK_SCHEMA_NAME_MAX 63u             /* bytes of a name                        */
+#define RK_SCHEMA_STRING_MAX 511u          /* bytes of a quoted string               */
+#define RK_SCHEMA_PHASE_MAX 64u            /* phases                                 */
+#define RK_SCHEMA_FEATURE_MAX 64u          /* features: bits of one word             */
+#define RK_SCHEMA_VARIANT_MAX 2u           /* f32 and f64                            */
+#define RK_SCHEMA_DIMENSION_MAX 8u         /* dimensions of a field                  */
+#define RK_SCHEMA_SHARED_MAX (48u * 1024u) /* bytes of shared memory: every GPU has these */
+
+/* How much a kernel matters when the runtime must shed load. */
+typedef enum rk_criticality {
+    RK_CRITICALITY_LOW,
+    RK_CRITICALITY_NORMAL,
+    RK_CRITICALITY_HIGH,
+    RK_CRITICALITY_CRITICAL
+} rk_criticality;
+
+/* Flags of a field. */
+#define RK_FIELD_STATE 0x1u   /* part of a checkpoint                            */
+#define RK_FIELD_SCRATCH 0x2u /* rebuilt, or dead between two steps              */
+#define RK_FIELD_INPUT 0x4u   /* the host fills it                               */
+#define RK_FIELD_OUTPUT 0x8u  /* the host reads it                               */
+#define RK_FIELD_DOUBLE 0x10u /* one of two fields that swap roles at every step */
+
+/* Handlers that a module has. */
+#define RK_HANDLER_INIT 0x1u
+#define RK_HANDLER_MESSAGE 0x2u
+#define RK_HANDLER_COMMAND 0x4u
+#define RK_HANDLER_AFTER_STEP 0x8u
+#define RK_HANDLER_CHECK 0x10u
+#define RK_HANDLER_MIGRATE 0x20u
+
+typedef struct rk_schema_param {
+    const char *name;
+    const char *default_text; /* a valid value of the type */
+    const char *units;        /* "" for none */
+    const char *help;
+    uint32_t type; /* RK_TYPE_*; RK_TYPE_REAL depends on the variant */
+} rk_schema_param;
+
+typedef struct rk_schema_field {
+    const char *name;
+    const char *shape; /* "nz,ny,nx+2": dimensions, slowest first, over parameters and `blocks` */
+    const char *units;
+    const char *help;
+    uint32_t type;  /* RK_TYPE_* */
+    uint32_t flags; /* RK_FIELD_* */
+} rk_schema_field;
+
+/* A phase (without help), an optional feature or a precision variant. */
+typedef struct rk_schema_item {
+    const char *name;
+    const char *help;
+} rk_schema_item;
+
+typedef struct rk_schema {
+    const char *name;
+    const char *summary;
+    const char *version;
+    const rk_schema_param *params;
+    const rk_schema_field *fields;
+    const rk_schema_item *phases;
+    const rk_schema_item *features; /* feature i is bit i of the kernel's feature word */
+    const rk_schema_item *variants; /* none declared: one variant, f32 */
+    uint32_t param_count;
+    uint32_t field_count;
+    uint32_t phase_count;
+    uint32_t feature_count;
+    uint32_t variant_count; /* at least 1 */
+    uint32_t handlers;      /* RK_HANDLER_* */
+    uint32_t shared_bytes;  /* of block-local memory */
+    uint32_t abi_version;   /* RK_ABI_VERSION of the headers that it was compiled with */
+    rk_criticality criticality;
+} rk_schema;
+
+/* The index of a parameter, field, feature or variant, or -1 if there is none of that name. */
+RK_API int rk_schema_find_param(const rk_schema *schema, const char *name);
+RK_API int rk_schema_find_field(const rk_schema *schema, const char *name);
+RK_API int rk_schema_find_feature(const rk_schema *schema, const char *name);
+RK_API int rk_schema_find_variant(const rk_schema *schema, const char *name);
+
+/* The type with `real` replaced by what it is in the variant (an index below variant_count). */
+RK_API uint32_t rk_schema_type(const rk_schema *schema, uint32_t variant, uint32_t type);
+
+/*
+ * Identifies the layout of parameters and fields in a variant: 64-bit FNV-1a (Fowler, Noll, Vo)
+ * over the ABI version, and names, types, shapes and flags in order. Two modules with the same hash
+ * can use each other's arenas. Defaults, units and help texts do not count.
+ */
+RK_API uint64_t rk_schema_hash(const rk_schema *schema, uint32_t variant);
+
+/* "u32", "low", ...; "?" for a number that means nothing. Static strings. */
+RK_API const char *rk_type_name(uint32_t type);
+RK_API const char *rk_criticality_name(rk_criticality criticality);
+
+/* Bytes of an element; 0 for RK_TYPE_REAL and for a number that means nothing. */
+RK_API uint32_t rk_type_bytes(uint32_t type);
+
+/*
+ * Parameter values. A slot is 8 bytes with the value at its start, as the kernel reads it.
+ *
+ * rk_param_parse reads a value of a type (not RK_TYPE_REAL) from text: decimal or 0x integers,
+ * decimal fractions with an optional exponent. RK_SYNTAX for anything else, RK_LIMIT for a value
+ * outside the type's range (for floats: not finite). rk_param_format writes the shortest text that
+ * parses to the same value into a buffer of RK_PARAM_TEXT_BYTES.
+ */
+#define RK_PARAM_TEXT_BYTES 40u
+RK_API rk_status rk_param_parse(uint32_t type, const char *text, uint64_t *out_slot, rk_err *err);
+RK_API void rk_param_format(uint32_t type, uint64_t slot, char *out_text);
+
+/* A slot from a number. RK_LIMIT if the type cannot hold it; integers take whole numbers only. */
+RK_API rk_status rk_param_from_number(uint32_t type, double number, uint64_t *out_slot,
+                                      rk_err *err);
+
+/* The value of a slot as a number, rounded to double. */
+RK_API double rk_param_number(uint32_t type, uint64_t slot);
+
+/* Fills param_count slots with the defaults. */
+RK_API void rk_schema_defaults(const rk_schema *schema, uint32_t variant, uint64_t *out_slots);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
