@@ -58,6 +58,12 @@ RK_INLINE uint32_t rk_atomic_add_u32(uint32_t *word, uint32_t value, memory_orde
     return __atomic_fetch_add(word, value, (int)order);
 }
 
+/* The position of the highest bit that is set; value is not 0. */
+RK_INLINE unsigned rk_log2_u64(uint64_t value)
+{
+    return 63u - (unsigned)__builtin_clzll(value);
+}
+
 /* Overflow-checked arithmetic for sizes from outside: true when the result fits. */
 RK_INLINE bool rk_size_add(uint64_t a, uint64_t b, uint64_t *out_sum)
 {

@@ -210,9 +210,10 @@ rk_status rk_options_set(rk_options *options, const char *name, const char *text
     if (option == NULL) {
         const char *near = rk_option_suggest(options->table, options->count, name);
         char shown[RK_VALUE_SHOWN_BYTES];
-        return rk_err_set(err, RK_NOT_FOUND, "unknown option '%s'%s%s%s",
-                          rk_value_shown(name, shown), near == NULL ? "" : "; did you mean '",
-                          near == NULL ? "" : near, near == NULL ? "" : "'?");
+        rk_value_shown(name, shown);
+        return near == NULL ? rk_err_set(err, RK_NOT_FOUND, "unknown option '%s'", shown)
+                            : rk_err_set(err, RK_NOT_FOUND,
+                                         "unknown option '%s'; did you mean '%s'?", shown, near);
     }
     rk_status status = store(options, option, text, source, err);
     if (status != RK_OK) {
@@ -233,9 +234,14 @@ typedef struct reader {
 static rk_status unknown_option(const reader *in, const char *word, const char *near)
 {
     char shown[RK_VALUE_SHOWN_BYTES];
-    return rk_err_set(in->err, RK_NOT_FOUND, "unknown option %s%s%s%s; see '%s --help'",
-                      rk_value_shown(word, shown), near == NULL ? "" : "; did you mean --",
-                      near == NULL ? "" : near, near == NULL ? "" : "?", in->options->program);
+    rk_value_shown(word, shown);
+    const char *program = in->options->program;
+    if (near != NULL) {
+        return rk_err_set(in->err, RK_NOT_FOUND,
+                          "unknown option %s; did you mean --%s? See '%s --help'", shown, near,
+                          program);
+    }
+    return rk_err_set(in->err, RK_NOT_FOUND, "unknown option %s; see '%s --help'", shown, program);
 }
 
 /* Stores the value of an option, which was written as `word` (for the sentence). */
