@@ -75,4 +75,20 @@ RK_INLINE bool rk_size_mul(uint64_t a, uint64_t b, uint64_t *out_product)
     return !__builtin_mul_overflow(a, b, out_product);
 }
 
+/* The same for signed numbers. */
+RK_INLINE bool rk_i64_add(int64_t a, int64_t b, int64_t *out_sum)
+{
+    return !__builtin_add_overflow(a, b, out_sum);
+}
+
+RK_INLINE bool rk_i64_sub(int64_t a, int64_t b, int64_t *out_difference)
+{
+    return !__builtin_sub_overflow(a, b, out_difference);
+}
+
+RK_INLINE bool rk_i64_mul(int64_t a, int64_t b, int64_t *out_product)
+{
+    return !__builtin_mul_overflow(a, b, out_product);
+}
+
 #endif

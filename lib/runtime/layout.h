@@ -18,7 +18,7 @@
 #ifndef RK_RUNTIME_LAYOUT_H
 #define RK_RUNTIME_LAYOUT_H
 
-#include "abi/schema.h"
+#include "core/schema.h"
 #include <ringkernel/abi/control.h>
 
 #define RK_LAYOUT_ALIGN_BYTES 4096u             /* both areas must start at such an address */

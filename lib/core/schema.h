@@ -2,8 +2,8 @@
  * schema.h: parser of the schema text, and evaluation of shapes. The result and what can be asked
  * about it are public (ringkernel/schema.h); the grammar stands in ringkernel/kernel/schema.h.
  */
-#ifndef RK_ABI_SCHEMA_H
-#define RK_ABI_SCHEMA_H
+#ifndef RK_CORE_SCHEMA_H
+#define RK_CORE_SCHEMA_H
 
 #include "base/compiler.h"
 #include <ringkernel/abi/control.h>
@@ -19,12 +19,21 @@ rk_status rk_schema_parse(const char *text, size_t length, rk_schema **out_schem
 /* NULL is allowed. */
 void rk_schema_free(rk_schema *schema);
 
+/* Whether text is a name: letters, digits and '_', no digit first, at most RK_SCHEMA_NAME_MAX. */
+bool rk_schema_is_name(const char *text);
+
 /* The dimensions of a field for given parameter values. */
 typedef struct rk_shape {
     uint64_t dimensions[RK_SCHEMA_DIMENSION_MAX]; /* slowest first, each at least 1 */
     uint64_t elements;                            /* their product */
     uint32_t dimension_count;                     /* at least 1 */
 } rk_shape;
+
+/*
+ * Whether the shape of field `field` is well-formed and names only integer parameters and `blocks`.
+ * The parser has made sure of it. RK_SYNTAX, RK_LIMIT.
+ */
+rk_status rk_schema_check_shape(const rk_schema *schema, uint32_t field, rk_err *err);
 
 /*
  * Evaluates the shape of field `field` (an index). params holds param_count slots; blocks is the
