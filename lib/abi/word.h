@@ -63,6 +63,12 @@ RK_INLINE void rk_word64_store_release(rk_u64 *word, rk_u64 value)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
+RK_INLINE bool rk_word64_cas(rk_u64 *word, rk_u64 *expected, rk_u64 desired)
+{
+    return __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
 /* Orders all earlier stores before all later loads (the parked-word check needs it). */
 RK_INLINE void rk_fence_full(void)
 {

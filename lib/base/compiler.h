@@ -21,6 +21,9 @@
 #define RK_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define RK_MAX(a, b) ((a) > (b) ? (a) : (b))
 
+/* Asks for the cache line of an address in advance; never faults. */
+#define RK_PREFETCH_WRITE(address) __builtin_prefetch((address), 1)
+
 /* A hint to the processor inside a spin loop. */
 RK_INLINE void rk_cpu_relax(void)
 {
