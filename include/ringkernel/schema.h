@@ -25,28 +25,47 @@ extern "C" {
 #define RK_SCHEMA_DIMENSION_MAX 8u         /* dimensions of a field                  */
 #define RK_SCHEMA_SHARED_MAX (48u * 1024u) /* bytes of shared memory: every GPU has these */
 
-/* How much a kernel matters when the runtime must shed load. */
+/* X(symbol, value, name): how much a kernel matters when the runtime must shed load. */
+#define RK_CRITICALITY_ITEMS(X)                                                                    \
+    X(LOW, 0, "low")                                                                               \
+    X(NORMAL, 1, "normal")                                                                         \
+    X(HIGH, 2, "high")                                                                             \
+    X(CRITICAL, 3, "critical")
+
 typedef enum rk_criticality {
-    RK_CRITICALITY_LOW,
-    RK_CRITICALITY_NORMAL,
-    RK_CRITICALITY_HIGH,
-    RK_CRITICALITY_CRITICAL
+#define RK_CRITICALITY_DEFINE(symbol, value, name) RK_CRITICALITY_##symbol = (value),
+    RK_CRITICALITY_ITEMS(RK_CRITICALITY_DEFINE)
+#undef RK_CRITICALITY_DEFINE
 } rk_criticality;
 
-/* Flags of a field. */
-#define RK_FIELD_STATE 0x1u   /* part of a checkpoint                            */
-#define RK_FIELD_SCRATCH 0x2u /* rebuilt, or dead between two steps              */
-#define RK_FIELD_INPUT 0x4u   /* the host fills it                               */
-#define RK_FIELD_OUTPUT 0x8u  /* the host reads it                               */
-#define RK_FIELD_DOUBLE 0x10u /* one of two fields that swap roles at every step */
+/* X(symbol, bit, name): flags of a field. */
+#define RK_FIELD_FLAG_ITEMS(X)                                                                     \
+    X(STATE, 0, "state")     /* part of a checkpoint                            */                 \
+    X(SCRATCH, 1, "scratch") /* rebuilt, or dead between two steps              */                 \
+    X(INPUT, 2, "input")     /* the host fills it                               */                 \
+    X(OUTPUT, 3, "output")   /* the host reads it                               */                 \
+    X(DOUBLE, 4, "double")   /* one of two fields that swap roles at every step */
 
-/* Handlers that a module has. */
-#define RK_HANDLER_INIT 0x1u
-#define RK_HANDLER_MESSAGE 0x2u
-#define RK_HANDLER_COMMAND 0x4u
-#define RK_HANDLER_AFTER_STEP 0x8u
-#define RK_HANDLER_CHECK 0x10u
-#define RK_HANDLER_MIGRATE 0x20u
+enum {
+#define RK_FIELD_FLAG_DEFINE(symbol, bit, name) RK_FIELD_##symbol = 1 << (bit),
+    RK_FIELD_FLAG_ITEMS(RK_FIELD_FLAG_DEFINE)
+#undef RK_FIELD_FLAG_DEFINE
+};
+
+/* X(symbol, bit, name): handlers that a module may have. */
+#define RK_HANDLER_ITEMS(X)                                                                        \
+    X(INIT, 0, "init")                                                                             \
+    X(MESSAGE, 1, "message")                                                                       \
+    X(COMMAND, 2, "command")                                                                       \
+    X(AFTER_STEP, 3, "after_step")                                                                 \
+    X(CHECK, 4, "check")                                                                           \
+    X(MIGRATE, 5, "migrate")
+
+enum {
+#define RK_HANDLER_DEFINE(symbol, bit, name) RK_HANDLER_##symbol = 1 << (bit),
+    RK_HANDLER_ITEMS(RK_HANDLER_DEFINE)
+#undef RK_HANDLER_DEFINE
+};
 
 typedef struct rk_schema_param {
     const char *name;
@@ -110,6 +129,10 @@ RK_API uint64_t rk_schema_hash(const rk_schema *schema, uint32_t variant);
 /* "u32", "low", ...; "?" for a number that means nothing. Static strings. */
 RK_API const char *rk_type_name(uint32_t type);
 RK_API const char *rk_criticality_name(rk_criticality criticality);
+
+/* The name of flag or handler bit (0, 1, ...); NULL beyond the last. Static strings. */
+RK_API const char *rk_field_flag_name(uint32_t bit);
+RK_API const char *rk_handler_name(uint32_t bit);
 
 /* Bytes of an element; 0 for RK_TYPE_REAL and for a number that means nothing. */
 RK_API uint32_t rk_type_bytes(uint32_t type);

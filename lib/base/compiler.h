@@ -36,11 +36,12 @@ RK_INLINE void rk_cpu_relax(void)
 
 /* Carry-less multiplication, where the compiler can make it and the processor has it. */
 #if defined(__x86_64__)
+#define RK_CPU_SUPPORTS(feature) __builtin_cpu_supports(feature)
 #define RK_HAS_CLMUL 1
 #define RK_TARGET_CLMUL __attribute__((target("pclmul,sse4.1")))
 RK_INLINE bool rk_cpu_has_clmul(void)
 {
-    return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+    return RK_CPU_SUPPORTS("pclmul") && RK_CPU_SUPPORTS("sse4.1");
 }
 #endif
 

@@ -191,7 +191,10 @@ static rk_status parse_module(parser *p)
     return status == RK_OK ? take_string(p, "version", &s->version) : status;
 }
 
-static const char *const criticality_names[] = {"low", "normal", "high", "critical"};
+#define ITEM_NAME(symbol, value, name) name,
+static const char *const criticality_names[] = {RK_CRITICALITY_ITEMS(ITEM_NAME)};
+static const char *const flag_names[] = {RK_FIELD_FLAG_ITEMS(ITEM_NAME)};
+static const char *const handler_names[] = {RK_HANDLER_ITEMS(ITEM_NAME)};
 
 static rk_status parse_criticality(parser *p)
 {
@@ -243,8 +246,6 @@ static rk_status parse_param(parser *p)
     p->out->params[s->param_count++] = param;
     return RK_OK;
 }
-
-static const char *const flag_names[] = {"state", "scratch", "input", "output", "double"};
 
 /* "state,output": cut in place. */
 static rk_status parse_flags(parser *p, char *text, uint32_t *out_flags)
@@ -341,9 +342,6 @@ static rk_status parse_variant(parser *p)
     return parse_item(p, "variant", p->out->variants, &s->variant_count, RK_SCHEMA_VARIANT_MAX,
                       true);
 }
-
-static const char *const handler_names[] = {"init",       "message", "command",
-                                            "after_step", "check",   "migrate"};
 
 static rk_status parse_handler(parser *p)
 {

@@ -139,15 +139,24 @@ uint32_t rk_type_bytes(uint32_t type)
     return type < RK_TYPE_COUNT ? sizes[type] : 0;
 }
 
+#define ITEM_NAME(symbol, value, name) name,
+
 const char *rk_criticality_name(rk_criticality criticality)
 {
-    switch (criticality) {
-    case RK_CRITICALITY_LOW: return "low";
-    case RK_CRITICALITY_NORMAL: return "normal";
-    case RK_CRITICALITY_HIGH: return "high";
-    case RK_CRITICALITY_CRITICAL: return "critical";
-    }
-    return "?";
+    static const char *const names[] = {RK_CRITICALITY_ITEMS(ITEM_NAME)};
+    return (size_t)criticality < RK_COUNT_OF(names) ? names[criticality] : "?";
+}
+
+const char *rk_field_flag_name(uint32_t bit)
+{
+    static const char *const names[] = {RK_FIELD_FLAG_ITEMS(ITEM_NAME)};
+    return bit < RK_COUNT_OF(names) ? names[bit] : NULL;
+}
+
+const char *rk_handler_name(uint32_t bit)
+{
+    static const char *const names[] = {RK_HANDLER_ITEMS(ITEM_NAME)};
+    return bit < RK_COUNT_OF(names) ? names[bit] : NULL;
 }
 
 /*

@@ -107,6 +107,14 @@ rk_status rk_bundle_encode(const rk_section *sections, uint32_t count, unsigned 
 rk_status rk_bundle_write(const char *path, const rk_section *sections, uint32_t count,
                           rk_err *err);
 
+/*
+ * Whether code is a shared object for the processor family of isa, made from this schema (its text
+ * without a NUL), with the entry function. The text starts with "it". What the reader asks of CPU
+ * sections, for the builder to ask first. RK_CORRUPT, RK_UNSUPPORTED.
+ */
+rk_status rk_bundle_check_code(const void *code, size_t bytes, uint32_t isa, const char *schema,
+                               size_t schema_bytes, rk_err *err);
+
 /* "cpu", "ptx"; "?" for a number that means nothing. */
 const char *rk_section_name(uint32_t kind);
 
