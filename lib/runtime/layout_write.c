@@ -1,0 +1,109 @@
+/*
+ * layout_write.c: fills a laid-out mapped page and the head of an arena before a launch.
+ */
+#include "runtime/layout.h"
+
+#include "core/ring.h"
+
+#include <string.h>
+
+#define DEFAULT_MESSAGE_BATCH 64u
+
+static void write_control(const rk_layout *layout, const rk_layout_identity *identity,
+                          rk_control *control)
+{
+    const rk_layout_options *options = &layout->options;
+    control->magic = RK_CONTROL_MAGIC;
+    control->abi_version = RK_ABI_VERSION;
+    control->layout_hash = layout->hash;
+    control->kernel_id = identity->kernel_id;
+    control->node = identity->node;
+    control->tenant = identity->tenant;
+    control->block_count = options->block_count;
+    control->epoch = identity->epoch;
+    control->seed = identity->seed;
+    control->arena_bytes = layout->arena_bytes;
+    control->mapped_bytes = layout->mapped_bytes;
+    control->h2k = layout->h2k;
+    control->k2h = layout->k2h;
+    control->inbox = layout->inbox;
+    control->slab = layout->slab;
+    control->slab_bytes = options->slab_bytes;
+    control->routes = layout->routes;
+    control->route_count = options->route_count;
+    control->entry = RK_ENTRY_INIT;
+    control->params = layout->params;
+    control->fields = layout->fields;
+    control->param_count = layout->param_count;
+    control->field_count = layout->field_count;
+    for (uint32_t i = 0; i < layout->field_count; i++) {
+        control->field_type[i] = (rk_u8)layout->field[i].type;
+    }
+    uint32_t quarter = options->k2h_slots / 4;
+    control->answer_reserve = identity->answer_reserve ? identity->answer_reserve : quarter;
+    control->message_batch =
+        identity->message_batch ? identity->message_batch : DEFAULT_MESSAGE_BATCH;
+    control->features = identity->features;
+    control->state = RK_KERNEL_CREATED;
+}
+
+static rk_status write_rings(const rk_layout *layout, unsigned char *mapped, rk_err *err)
+{
+    const rk_layout_options *options = &layout->options;
+    rk_control *control = (rk_control *)mapped;
+    const struct {
+        uint64_t offset;
+        uint32_t kind;
+        uint32_t capacity;
+        bool shares_bell; /* the kernel waits for all that reaches it on one bell */
+    } rings[] = {
+        {layout->h2k, RK_RING_SPSC, options->h2k_slots, true},
+        {layout->k2h, RK_RING_SPSC, options->k2h_slots, false},
+        {layout->inbox, RK_RING_MPSC, options->inbox_slots, true},
+    };
+    for (size_t i = 0; i < RK_COUNT_OF(rings); i++) {
+        rk_ring *ring = (rk_ring *)(mapped + rings[i].offset);
+        uint64_t bytes = rk_ring_bytes(rings[i].kind, rings[i].capacity);
+        rk_status status = rk_ring_init(ring, bytes, rings[i].kind, rings[i].capacity, 0, err);
+        if (status != RK_OK) {
+            return status;
+        }
+        if (rings[i].shares_bell) {
+            rk_ring_set_bell(ring, RK_RING_CONSUMER, &control->bell);
+        }
+    }
+    return RK_OK;
+}
+
+static void write_arena(const rk_layout *layout, const uint64_t *params, unsigned char *arena)
+{
+    rk_loop *loop = (rk_loop *)arena;
+    loop->budget = UINT64_MAX; /* no limit */
+    if (layout->param_count != 0) {
+        memcpy(arena + layout->params, params, 8u * (size_t)layout->param_count);
+    }
+    rk_u64 *table = (rk_u64 *)(arena + layout->fields);
+    for (uint32_t i = 0; i < layout->field_count; i++) {
+        table[i] = layout->field[i].offset;
+        table[layout->field_count + i] = layout->field[i].shape.elements;
+    }
+}
+
+rk_status rk_layout_write(const rk_layout *layout, const uint64_t *params,
+                          const rk_layout_identity *identity, void *mapped, void *arena_head,
+                          rk_err *err)
+{
+    if ((uintptr_t)mapped % RK_LAYOUT_ALIGN_BYTES != 0 || (uintptr_t)arena_head % 64u != 0) {
+        return rk_err_set(err, RK_INVALID,
+                          "the mapped page must start at a multiple of %u and the arena at a "
+                          "multiple of 64",
+                          RK_LAYOUT_ALIGN_BYTES);
+    }
+    write_control(layout, identity, mapped);
+    rk_status status = write_rings(layout, mapped, err);
+    if (status != RK_OK) {
+        return status;
+    }
+    write_arena(layout, params, arena_head);
+    return RK_OK;
+}
