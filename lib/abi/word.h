@@ -69,10 +69,4 @@ RK_INLINE bool rk_word64_cas(rk_u64 *word, rk_u64 *expected, rk_u64 desired)
                                        __ATOMIC_ACQUIRE);
 }
 
-/* Orders all earlier stores before all later loads (the parked-word check needs it). */
-RK_INLINE void rk_fence_full(void)
-{
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
 #endif

@@ -62,6 +62,26 @@ RK_INLINE uint32_t rk_atomic_add_u32(uint32_t *word, uint32_t value, memory_orde
     return __atomic_fetch_add(word, value, (int)order);
 }
 
+#if defined(__SANITIZE_THREAD__)
+#define RK_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RK_THREAD_SANITIZER 1
+#endif
+#endif
+
+/* Orders all earlier stores before all later loads (the look at a parked word needs it). */
+RK_INLINE void rk_fence_full(void)
+{
+#if defined(RK_THREAD_SANITIZER)
+    /* The thread sanitizer knows no fences; an atomic addition is one on x86. */
+    static uint32_t nothing;
+    (void)__atomic_fetch_add(&nothing, 0, __ATOMIC_SEQ_CST);
+#else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
 /* The position of the highest bit that is set; value is not 0. */
 RK_INLINE unsigned rk_log2_u64(uint64_t value)
 {

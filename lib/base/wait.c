@@ -134,7 +134,7 @@ rk_status rk_wait_while_equal_parked(const uint32_t *word, uint32_t seen, uint64
      * this and sees the count, or our look at the word in park() sees the writer's store.
      */
     (void)rk_atomic_add_u32(parked, 1, memory_order_seq_cst);
-    atomic_thread_fence(memory_order_seq_cst);
+    rk_fence_full();
     rk_status status = park(word, seen, deadline_ns);
     (void)rk_atomic_add_u32(parked, UINT32_MAX, memory_order_release);
     return status;

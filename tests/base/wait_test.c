@@ -162,7 +162,7 @@ static void pass(ping_pong *game, uint32_t value)
         return;
     }
     rk_atomic_store_u32(&game->turn, value, memory_order_seq_cst);
-    atomic_thread_fence(memory_order_seq_cst);
+    rk_fence_full();
     if (rk_atomic_load_u32(&game->parked, memory_order_seq_cst) != 0) {
         rk_wake(&game->turn, 1);
     }
