@@ -273,6 +273,9 @@ static void put_field(line_writer *line, const rk_log_field *field)
 size_t rk_log_format(const rk_log_record *record, char *out_line, size_t size)
 {
     line_writer line = {out_line, size, 0};
+    if (size > 0) {
+        out_line[0] = '\0';
+    }
     char stamp[64];
     time_t seconds = (time_t)(record->realtime_ns / RK_NS_PER_S);
     struct tm utc = {0};

@@ -67,6 +67,20 @@ static family *find_family(const rk_metric_def *def)
     return fresh;
 }
 
+/* The bytes of a label's value that are kept: a long one is cut, but not inside a UTF-8 character. */
+static size_t kept_bytes(const char *value)
+{
+    size_t length = strnlen(value, MOST_VALUE_BYTES + 1);
+    if (length <= MOST_VALUE_BYTES) {
+        return length;
+    }
+    length = MOST_VALUE_BYTES;
+    while (length > 0 && ((unsigned char)value[length] & 0xc0) == 0x80) {
+        length--;
+    }
+    return length;
+}
+
 /* "name\x1fvalue\x1fvalue": label names are the def's own and need no place in it. */
 static rk_status build_key(rk_str *key, const rk_metric_def *def, const rk_metric_label *labels,
                            size_t count)
@@ -74,7 +88,7 @@ static rk_status build_key(rk_str *key, const rk_metric_def *def, const rk_metri
     rk_str_append(key, def->name);
     for (size_t i = 0; i < count; i++) {
         rk_str_append_char(key, '\x1f');
-        rk_str_append_bytes(key, labels[i].value, strnlen(labels[i].value, MOST_VALUE_BYTES));
+        rk_str_append_bytes(key, labels[i].value, kept_bytes(labels[i].value));
     }
     return key->status; /* sticky: one look is enough */
 }
@@ -104,7 +118,7 @@ static record *make_record(const rk_metric_def *def, const char *key, const rk_m
     fresh->key = strdup(key);
     bool complete = fresh->key != NULL;
     for (size_t i = 0; i < count && complete; i++) {
-        char *copy = strndup(labels[i].value, MOST_VALUE_BYTES);
+        char *copy = strndup(labels[i].value, kept_bytes(labels[i].value));
         fresh->labels[i] = (rk_metric_label){labels[i].name, copy};
         fresh->label_count++;
         complete = copy != NULL;
