@@ -67,7 +67,8 @@ static family *find_family(const rk_metric_def *def)
     return fresh;
 }
 
-/* The bytes of a label's value that are kept: a long one is cut, but not inside a UTF-8 character. */
+/* The bytes of a label's value that are kept: a long one is cut, but not inside a UTF-8 character.
+ */
 static size_t kept_bytes(const char *value)
 {
     size_t length = strnlen(value, MOST_VALUE_BYTES + 1);
