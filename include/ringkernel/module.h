@@ -62,6 +62,10 @@ RK_API rk_status rk_module_describe(const rk_module *module, bool as_json, char 
 #define RK_BUILD_CUDA 0x4u    /* PTX */
 #define RK_BUILD_HIP 0x8u     /* code object */
 #define RK_BUILD_OPENCL 0x10u /* flattened source */
+#define RK_BUILD_ALL 0x1fu
+
+/* The targets that this machine has compilers for. Looks at files and the environment; blocks. */
+RK_API uint32_t rk_module_build_targets(void);
 
 typedef struct rk_module_build_options {
     const char *source_path; /* the kernel source, FILE.c */

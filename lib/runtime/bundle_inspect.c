@@ -8,6 +8,7 @@
 
 #include "base/value.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void put(rk_str *out, const char *format, ...) RK_PRINTF(2, 3);
@@ -50,6 +51,9 @@ static const char *level_name(const rk_section *section, char out[RK_VALUE_TEXT_
     case RK_SECTION_FIBER: return rk_isa_name(section->level);
     case RK_SECTION_PTX:
     case RK_SECTION_CUBIN: return rk_value_format_f64((double)section->level / 10, out);
+    case RK_SECTION_HIP:
+        (void)snprintf(out, RK_VALUE_TEXT_BYTES, "gfx%x", section->level); /* always fits */
+        return out;
     default: return "";
     }
 }
