@@ -45,15 +45,35 @@
 #include <ringkernel/kernel/context.h>
 #include <ringkernel/kernel/messages.h>
 
-#define RK_INIT RK_HANDLER void rk_on_init(rk_ctx *k)
-#define RK_PHASE(name) RK_HANDLER void rk_phase_##name(rk_ctx *k)
-#define RK_ON_MESSAGE RK_HANDLER void rk_on_message(rk_ctx *k, const rk_msg *message)
+/* A handler that the file defines but does not announce would never be called: refused here. */
+#if defined(RK_TARGET_CPU)
+#define RK_ANNOUNCED(condition, text) _Static_assert(condition, text);
+#else
+#define RK_ANNOUNCED(condition, text)
+#endif
+
+#define RK_INIT                                                                                    \
+    RK_ANNOUNCED(RK_HAS_INIT, "for RK_INIT define RK_HAS_INIT 1 before the include")               \
+    RK_HANDLER void rk_on_init(rk_ctx *k)
+#define RK_PHASE(name)                                                                             \
+    RK_ANNOUNCED(RK_PHASE_INDEX_##name >= 0, "list the phase in RK_PHASES")                        \
+    RK_HANDLER void rk_phase_##name(rk_ctx *k)
+#define RK_ON_MESSAGE                                                                              \
+    RK_ANNOUNCED(RK_HAS_MESSAGE, "for RK_ON_MESSAGE define RK_HAS_MESSAGE 1 before the include")   \
+    RK_HANDLER void rk_on_message(rk_ctx *k, const rk_msg *message)
 #define RK_ON_COMMAND                                                                              \
+    RK_ANNOUNCED(RK_HAS_COMMAND, "for RK_ON_COMMAND define RK_HAS_COMMAND 1 before the include")   \
     RK_HANDLER rk_u32 rk_on_command(rk_ctx *k, rk_u64 op, RK_G const rk_u8 *data, rk_u32 length,   \
                                     rk_u64 *value)
-#define RK_AFTER_STEP RK_HANDLER void rk_after_step(rk_ctx *k)
-#define RK_CHECK RK_HANDLER rk_u32 rk_on_check(rk_ctx *k)
+#define RK_AFTER_STEP                                                                              \
+    RK_ANNOUNCED(RK_HAS_AFTER_STEP,                                                                \
+                 "for RK_AFTER_STEP define RK_HAS_AFTER_STEP 1 before the include")                \
+    RK_HANDLER void rk_after_step(rk_ctx *k)
+#define RK_CHECK                                                                                   \
+    RK_ANNOUNCED(RK_HAS_CHECK, "for RK_CHECK define RK_HAS_CHECK 1 before the include")            \
+    RK_HANDLER rk_u32 rk_on_check(rk_ctx *k)
 #define RK_MIGRATE                                                                                 \
+    RK_ANNOUNCED(RK_HAS_MIGRATE, "for RK_MIGRATE define RK_HAS_MIGRATE 1 before the include")      \
     RK_HANDLER rk_u32 rk_on_migrate(rk_ctx *k, RK_G const rk_u8 *old_arena,                        \
                                     RK_G const rk_u64 *old_offsets, rk_u64 old_hash)
 

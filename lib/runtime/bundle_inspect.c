@@ -92,6 +92,13 @@ static void put_lines_items(rk_str *out, const char *title, const rk_schema_item
     }
 }
 
+/* Length of the line at `at`, its end not counted. */
+static size_t line_length(const char *at, const char *end)
+{
+    const char *line_end = memchr(at, '\n', (size_t)(end - at));
+    return (size_t)((line_end ? line_end : end) - at);
+}
+
 /* The build section is "key value" lines of somebody else: shown with anything unprintable cut. */
 static void put_lines_build(const rk_section *build, rk_str *out)
 {
@@ -99,8 +106,7 @@ static void put_lines_build(const rk_section *build, rk_str *out)
     const char *at = build->data;
     const char *end = at + build->bytes;
     while (at < end) {
-        const char *line_end = memchr(at, '\n', (size_t)(end - at));
-        size_t length = (size_t)((line_end ? line_end : end) - at);
+        size_t length = line_length(at, end);
         put(out, "  ");
         for (size_t i = 0; i < length; i++) {
             bool printable = (unsigned char)at[i] >= 0x20 && (unsigned char)at[i] < 0x7f;
@@ -202,6 +208,25 @@ static void put_json_items(rk_str *out, const char *key, const rk_schema_item *i
     put(out, "]");
 }
 
+static void put_json_build(const rk_section *build, rk_str *out)
+{
+    put(out, ",\"build\":{");
+    const char *start = build ? build->data : NULL;
+    const char *end = build ? start + build->bytes : NULL;
+    for (const char *at = start; at < end;) {
+        size_t length = line_length(at, end);
+        const char *blank = memchr(at, ' ', length);
+        size_t key = blank ? (size_t)(blank - at) : length;
+        size_t skip = blank ? key + 1 : key;
+        put(out, "%s", at > start ? "," : "");
+        (void)rk_str_append_json_bytes(out, at, key); /* sticky */
+        put(out, ":");
+        (void)rk_str_append_json_bytes(out, at + skip, length - skip); /* sticky */
+        at += length + 1;
+    }
+    put(out, "}");
+}
+
 static void put_json(const rk_bundle *b, rk_str *out)
 {
     const rk_schema *s = rk_bundle_schema(b);
@@ -237,12 +262,8 @@ static void put_json(const rk_bundle *b, rk_str *out)
             variant_name(s, section->variant), section->bytes);
         build = section->kind == RK_SECTION_BUILD ? section : build;
     }
-    put(out, "],\"build\":");
-    if (build) {
-        (void)rk_str_append_json_bytes(out, build->data, build->bytes); /* sticky */
-    } else {
-        put(out, "null");
-    }
+    put(out, "]");
+    put_json_build(build, out);
     put(out, "}");
 }
 

@@ -51,13 +51,15 @@ uint32_t rk_places(char out_prefixes[RK_PLACE_MAX][RK_PLACE_BYTES])
     }
     Dl_info info;
     char *library = NULL;
+    uint32_t before = count;
     /* A function pointer converts to void * on POSIX systems (dlsym relies on it). */
     if (dladdr((void *)(uintptr_t)&rk_places, &info) != 0 && info.dli_fname &&
         (library = realpath(info.dli_fname, NULL)) != NULL) {
         if (go_up(library) && go_up(library)) {
             add(out_prefixes, &count, library); /* PREFIX/lib/libringkernel.so */
         }
-        if (*library != '\0' && go_up(library)) {
+        /* Linked into the program, the library has its folder, and nothing lies above that. */
+        if (count > before && go_up(library)) {
             add(out_prefixes, &count, library); /* PREFIX/lib/x86_64-linux-gnu/libringkernel.so */
         }
         free(library);
