@@ -469,8 +469,10 @@ static rk_status decode_section(decoder *in, const job_section *section, const r
     if (status != RK_OK) {
         return status;
     }
-    rk_room_mark mark = mark_of(node);
-    store(base, section->mark_offset, &mark, sizeof(mark));
+    if (section->mark_offset != JOB_NO_MARK) {
+        rk_room_mark mark = mark_of(node);
+        store(base, section->mark_offset, &mark, sizeof(mark));
+    }
     bool given[32] = {false};
     for (size_t i = 0; i < node->count; i++) {
         size_t k = 0;

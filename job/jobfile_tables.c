@@ -22,7 +22,12 @@ static const job_key run_keys[] = {
     {"progress", JOB_COUNT, .default_text = "100", .min = 1, .max = 1e15,
      AT(rk_job_kernel, progress_steps), .help = "Report progress each time after so many steps."},
 };
-SECTION(run, "kernels[].run", "How long the kernel runs.", rk_job_kernel, mark);
+/* It fills the kernel's structure and has no place of its own. */
+static const job_section run = {.path = "kernels[].run",
+                                .title = "How long the kernel runs.",
+                                .keys = run_keys,
+                                .key_count = COUNT_OF(run_keys),
+                                .mark_offset = JOB_NO_MARK};
 
 static const job_key kernel_keys[] = {
     {"name", JOB_NAME, .required = true, AT(rk_job_kernel, name),
@@ -195,8 +200,8 @@ static const job_key source_keys[] = {
      AT(rk_room_source, level_pa), .help = "Peak sound pressure at 1 m in the free field."},
     {"highpass", JOB_NUMBER, RK_UNIT_FREQUENCY, .min = 0, .max = 1e6,
      AT(rk_room_source, highpass_hz),
-     .help = "Removes what is lower; 0 removes nothing. 20 Hz if not given, but none for ricker "
-             "and sweep, which have no mean."},
+     .help = "Removes what is lower; 0 removes nothing. 20 Hz if not given, but none for a Ricker "
+             "wavelet, which has no mean."},
     {"seed", JOB_COUNT, .default_text = "1", .max = 1e15, AT(rk_room_source, seed),
      .help = "Another seed gives another clap or phrase."},
 };

@@ -32,6 +32,8 @@ typedef enum job_type {
     JOB_VALUES    /* array of rk_job_value and count, from a mapping name: value */
 } job_type;
 
+#define JOB_NO_MARK SIZE_MAX
+
 typedef struct job_section job_section;
 
 typedef struct job_key {
@@ -54,7 +56,7 @@ struct job_section {
     const job_key *keys;
     size_t key_count;
     size_t bytes;       /* of the structure, where it has one of its own */
-    size_t mark_offset; /* of its rk_room_mark */
+    size_t mark_offset; /* of its rk_room_mark, or JOB_NO_MARK */
     size_t name_offset; /* JOB_NAMED: where the name goes */
 };
 

@@ -37,7 +37,6 @@ static rk_status polygon_walls(room_context *context)
     const rk_room_spec *spec = context->spec;
     size_t count = spec->geometry.corner_count;
     double(*corners)[2] = spec->geometry.corners;
-    double area = 0.0;
     for (size_t i = 0; i < count; i++) {
         const double *a = corners[i];
         const double *b = corners[(i + 1) % count];
@@ -51,6 +50,11 @@ static rk_status polygon_walls(room_context *context)
                              "to the first by itself",
                              i + 1);
         }
+    }
+    double area = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        const double *a = corners[i];
+        const double *b = corners[(i + 1) % count];
         area += 0.5 * (a[0] * b[1] - b[0] * a[1]);
         for (size_t k = i + 2; k < count && !(i == 0 && k == count - 1); k++) {
             if (edges_cross(a, b, corners[k], corners[(k + 1) % count])) {

@@ -161,8 +161,8 @@ static void shape(source_work *work)
 {
     const rk_room_source *source = work->source;
     double rate = work->grid->sample_rate_hz;
-    bool clean = source->signal == RK_ROOM_RICKER || source->signal == RK_ROOM_SWEEP;
-    double high = isnan(source->highpass_hz) ? (clean ? 0.0 : 20.0) : source->highpass_hz;
+    double usual = source->signal == RK_ROOM_RICKER ? 0.0 : 20.0;
+    double high = isnan(source->highpass_hz) ? usual : source->highpass_hz;
     bool wide = source->signal == RK_ROOM_CLAP || source->signal == RK_ROOM_SPEECH ||
                 source->signal == RK_ROOM_WAV;
     double limit = work->grid->frequency_limit_hz;
