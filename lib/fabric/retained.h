@@ -7,7 +7,7 @@
 #define RK_FABRIC_RETAINED_H
 
 #include "fabric/session.h"
-#include "fabric/topic.h"
+#include "base/topic.h"
 
 typedef struct rk_retained_list {
     rk_publication **items; /* one reference each */

@@ -12,7 +12,7 @@
 #ifndef RK_FABRIC_TRIE_H
 #define RK_FABRIC_TRIE_H
 
-#include "fabric/topic.h"
+#include "base/topic.h"
 
 struct rk_subscription;
 struct rk_publication;

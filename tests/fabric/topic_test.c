@@ -1,7 +1,7 @@
 /*
  * Topics and patterns: what is valid, what matches, and the index against the plain comparison.
  */
-#include "fabric/topic.h"
+#include "base/topic.h"
 #include "fabric/trie.h"
 #include "support/random.h"
 #include "tests/fabric/fabric_support.h"

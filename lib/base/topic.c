@@ -1,7 +1,7 @@
 /*
  * topic.c: checks, splits and compares topics and patterns. The rules are in topic.h.
  */
-#include "fabric/topic.h"
+#include "base/topic.h"
 
 #include <string.h>
 

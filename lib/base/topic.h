@@ -7,8 +7,8 @@
  * included); in a topic both characters are refused. The bytes of a level are compared as they
  * are.
  */
-#ifndef RK_FABRIC_TOPIC_H
-#define RK_FABRIC_TOPIC_H
+#ifndef RK_BASE_TOPIC_H
+#define RK_BASE_TOPIC_H
 
 #include <ringkernel/pubsub.h>
 
