@@ -22,7 +22,8 @@
  * same. A deadline in the past makes it a look. Blocks. Any thread.
  *
  * spin_ns is how long to poll before parking, about; 0 parks at once, UINT32_MAX polls for 4
- * seconds. Where the process has a single CPU it never polls: the writer needs that CPU.
+ * seconds. Where the process has a single CPU it never polls: the writer needs that CPU. Nor does
+ * it while a test has replaced the clock.
  *
  * RK_INVALID for a misaligned word. RK_INTERNAL if the system refuses the futex call.
  */
