@@ -47,8 +47,8 @@ static rk_status refuse(parser *p, rk_status code, const char *format, ...)
     (void)rk_err_setv(p->err, code, format, args); /* the code is returned below */
     va_end(args);
     const char *name = p->out->schema.name;
-    (void)rk_err_prefix(p->err, "schema%s%s, line %u", name ? " of module " : "", name ? name : "",
-                        p->line);
+    (void)rk_err_prefix(p->err, "schema%s%s, line %u: ", name ? " of module " : "",
+                        name ? name : "", p->line);
     return code;
 }
 

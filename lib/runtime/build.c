@@ -111,24 +111,53 @@ const char *rk_build_temporary(rk_build *build, const char *suffix)
     return rk_build_text(build, "%s/%u%s", build->scratch.path, build->job_count, suffix);
 }
 
-/* The line that says what is wrong: the first with "error", else the first of all. */
-static void first_message(const char *output, char *out, size_t out_bytes)
+static const char *next_line(const char *line)
+{
+    line += strcspn(line, "\n");
+    return *line == '\n' ? line + 1 : line;
+}
+
+static bool line_holds(const char *line, const char *word)
+{
+    const char *found = strstr(line, word);
+    return found && found < next_line(line);
+}
+
+/*
+ * The line that says what is wrong: the first with "error", else the first of all. An error inside
+ * a macro of the dialect is reported in the dialect's header, with a note where the author used the
+ * macro: that place is put in front.
+ */
+static void first_message(const char *output, const char *source, char *out, size_t out_bytes)
 {
     const char *best = output;
-    for (const char *line = output; *line != '\0';) {
-        size_t length = strcspn(line, "\n");
-        const char *error = strstr(line, "error");
-        const char *undefined = strstr(line, "undefined reference");
-        if ((error && error < line + length) || (undefined && undefined < line + length)) {
-            best = line;
+    bool is_error = false;
+    for (const char *line = output; *line != '\0' && !is_error; line = next_line(line)) {
+        is_error = line_holds(line, "error") || line_holds(line, "undefined reference");
+        best = is_error ? line : best;
+    }
+    size_t source_length = strlen(source);
+    const char *place = NULL;
+    for (const char *line = best; is_error && !place && *line != '\0'; line = next_line(line)) {
+        if (line != best && line_holds(line, "error: ")) {
             break;
         }
-        line += length + (line[length] == '\n' ? 1u : 0u);
+        if (strncmp(line, source, source_length) == 0 && line[source_length] == ':') {
+            place = line;
+        }
     }
-    size_t length = strcspn(best, "\n");
-    length = length < out_bytes ? length : out_bytes - 1;
-    memcpy(out, best, length);
-    out[length] = '\0';
+    rk_err text = RK_ERR_INIT;
+    int length = (int)RK_MIN(strcspn(best, "\n"), (size_t)300);
+    if (place && place != best) {
+        size_t number = strspn(place + source_length + 1, "0123456789");
+        (void)rk_err_set(&text, RK_COMPILE, "%.*s: %.*s", (int)(source_length + 1 + number), place,
+                         length, best); /* only the text is of interest */
+    } else {
+        (void)rk_err_set(&text, RK_COMPILE, "%.*s", length, best); /* the same */
+    }
+    size_t used = RK_MIN(strlen(text.text), out_bytes - 1);
+    memcpy(out, text.text, used);
+    out[used] = '\0';
 }
 
 /* What an author most often forgets, said in the words of the dialect. */
@@ -138,13 +167,13 @@ static const char *hint_for(const char *message)
         const char *sign;
         const char *text;
     } hints[] = {
-        {"'rk_on_init'", " (RK_HAS_INIT is 1: write RK_INIT { })"},
-        {"'rk_on_message'", " (RK_HAS_MESSAGE is 1: write RK_ON_MESSAGE { })"},
-        {"'rk_on_command'", " (RK_HAS_COMMAND is 1: write RK_ON_COMMAND { })"},
-        {"'rk_after_step'", " (RK_HAS_AFTER_STEP is 1: write RK_AFTER_STEP { })"},
-        {"'rk_on_check'", " (RK_HAS_CHECK is 1: write RK_CHECK { })"},
-        {"'rk_on_migrate'", " (RK_HAS_MIGRATE is 1: write RK_MIGRATE { })"},
-        {"'rk_phase_", " (RK_PHASES lists it: write RK_PHASE(name) { })"},
+        {"rk_on_init'", " (RK_HAS_INIT is 1: write RK_INIT { })"},
+        {"rk_on_message'", " (RK_HAS_MESSAGE is 1: write RK_ON_MESSAGE { })"},
+        {"rk_on_command'", " (RK_HAS_COMMAND is 1: write RK_ON_COMMAND { })"},
+        {"rk_after_step'", " (RK_HAS_AFTER_STEP is 1: write RK_AFTER_STEP { })"},
+        {"rk_on_check'", " (RK_HAS_CHECK is 1: write RK_CHECK { })"},
+        {"rk_on_migrate'", " (RK_HAS_MIGRATE is 1: write RK_MIGRATE { })"},
+        {"`rk_phase_", " (RK_PHASES lists it: write RK_PHASE(name) { })"},
         {"'RK_PHASE_INDEX_", " (list the phase in RK_PHASES)"},
         {"'RK_PARAM_INDEX_", " (declare the parameter in RK_PARAMS)"},
         {"'RK_FIELD_INDEX_", " (declare the field in RK_FIELDS)"},
@@ -161,7 +190,7 @@ static const char *hint_for(const char *message)
 static rk_status report_failure(rk_build *build, const rk_build_job *job, const char *output)
 {
     char message[300];
-    first_message(output, message, sizeof(message));
+    first_message(output, build->source, message, sizeof(message));
     if (*message == '\0') {
         bool killed = job->exit_status > 128;
         return rk_err_set(build->err, RK_COMPILE, "'%s' %s %d without a word%s", job->argv[0],
@@ -203,7 +232,7 @@ static rk_status read_output(rk_build *build, rk_build_job *job)
     size_t bytes = 0;
     rk_status status = rk_file_read_all(job->output, RK_BUNDLE_FILE_MAX, &data, &bytes, build->err);
     if (status != RK_OK) {
-        return rk_err_prefix(build->err, "'%s' ended well, but", job->argv[0]);
+        return rk_err_prefix(build->err, "'%s' ended well, but: ", job->argv[0]);
     }
     /* A text section keeps the NUL that stands behind the data. */
     job->data = data;
@@ -549,7 +578,7 @@ rk_status rk_module_build(const rk_module_build_options *options, rk_err *err)
     rk_str_init(&build->info, 64u * 1024u);
     rk_status status = build_module(build);
     if (status != RK_OK) {
-        (void)rk_err_prefix(build->err, "cannot build '%.120s'",
+        (void)rk_err_prefix(build->err, "cannot build '%.120s': ",
                             options->source_path ? options->source_path : "");
     }
     if (build->has_scratch) {

@@ -144,7 +144,7 @@ static rk_status take_schema(rk_build *build, const rk_build_job *job)
     uint64_t bytes = 0;
     rk_status status = rk_elf_open(job->data, job->bytes, &elf, build->err);
     if (status != RK_OK) {
-        return rk_err_prefix(build->err, "the compiler's output is not usable");
+        return rk_err_prefix(build->err, "the compiler's output is not usable: ");
     }
     if (rk_elf_section(&elf, ".rkschema", &text, &bytes) != RK_OK || bytes == 0 ||
         text[bytes - 1] != '\0' || !rk_elf_exports_function(&elf, "rk_module_entry")) {

@@ -20,7 +20,7 @@
 #define ARCHITECTURE_LEVEL 75u
 
 static const char *const cuda_flags[] = {
-    "-std=c++17", "-arch=" ARCHITECTURE,
+    "-std=c++17", ("-arch=" ARCHITECTURE),
     "--fmad=false", /* no contraction: the same numbers as on the CPU */
 };
 

@@ -66,6 +66,7 @@ rk_status rk_build_add_hip(rk_build *build)
         const char *flags[] = {"-x",
                                "hip",
                                "--cuda-device-only",
+                               "--no-gpu-bundle-output",
                                "-nogpuinc",
                                "-nogpulib",
                                "-O3",

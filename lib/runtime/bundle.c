@@ -254,9 +254,9 @@ static rk_status check_section(const rk_bundle *b, uint32_t index, const rk_sect
         status = rk_err_set(err, RK_CORRUPT, "its text has no end");
     }
     if (status != RK_OK) {
-        return rk_err_prefix(err, "section %u (%s)", index, rk_section_name(s->kind));
+        (void)rk_err_prefix(err, "section %u (%s): ", index, rk_section_name(s->kind));
     }
-    return RK_OK;
+    return status;
 }
 
 static rk_status check_contents(rk_bundle *b, rk_err *err)
@@ -306,7 +306,7 @@ static rk_status open_take(unsigned char *data, size_t length, const char *name,
         status = check_contents(b, err);
     }
     if (status != RK_OK) {
-        (void)rk_err_prefix(err, "cannot use module '%s'", name);
+        (void)rk_err_prefix(err, "cannot use module '%s': ", name);
         rk_bundle_close(b);
         return status;
     }

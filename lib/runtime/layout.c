@@ -98,7 +98,8 @@ static rk_status place_field(const rk_schema *schema, uint32_t variant, const ui
     rk_status status =
         rk_schema_shape(schema, index, params, layout->options.block_count, &field->shape, err);
     if (status != RK_OK) {
-        return rk_err_prefix(err, "module '%s'", schema->name);
+        (void)rk_err_prefix(err, "module '%s': ", schema->name);
+        return status;
     }
     field->type = rk_schema_type(schema, variant, schema->fields[index].type);
     field->element_bytes = rk_type_bytes(field->type);
@@ -128,7 +129,8 @@ rk_status rk_layout_compute(const rk_schema *schema, uint32_t variant, const uin
     memset(&layout, 0, sizeof(layout));
     rk_status status = take_options(options, &layout.options, err);
     if (status != RK_OK) {
-        return rk_err_prefix(err, "module '%s'", schema->name);
+        (void)rk_err_prefix(err, "module '%s': ", schema->name);
+        return status;
     }
     if (variant >= schema->variant_count) {
         return rk_err_set(err, RK_INVALID, "module '%s' has %u variants, there is no number %u",
