@@ -21,7 +21,8 @@
 #define RK_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define RK_MAX(a, b) ((a) > (b) ? (a) : (b))
 
-/* Asks for the cache line of an address in advance; never faults. */
+/* Ask for the cache line of an address in advance; never fault. */
+#define RK_PREFETCH_READ(address) __builtin_prefetch((address), 0)
 #define RK_PREFETCH_WRITE(address) __builtin_prefetch((address), 1)
 
 /* A hint to the processor inside a spin loop. */

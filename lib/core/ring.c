@@ -360,7 +360,12 @@ uint32_t rk_ring_push_batch(rk_ring_end *producer, const rk_slot *messages, uint
     if (count == 0) {
         return 0;
     }
+    rk_u32 owned = producer->limit - index;
     for (uint32_t i = 0; i < count; i++) {
+        if (owned - i > RK_RING_PREFETCH_FREE) {
+            RK_PREFETCH_WRITE(
+                &producer->slots[(index + i + RK_RING_PREFETCH_FREE) & producer->mask]);
+        }
         producer->slots[(index + i) & producer->mask] = messages[i];
     }
     rk_ring_commit(producer, count);

@@ -102,9 +102,12 @@ bool rk_ring_has_message(const rk_ring_end *consumer);
 rk_status rk_ring_look_room(rk_ring_end *producer);
 rk_status rk_ring_look_message(rk_ring_end *consumer);
 
-/* How far ahead a producer asks for slots: it hides the way of the lines from the consumer's cache.
-  */
-#define RK_RING_PREFETCH_SLOTS 8u
+/*
+ * How far ahead an end asks for slots: it hides the way of the lines between the caches. Only slots
+ * that the end already owns are asked for, so that none is taken away from the other side.
+ */
+#define RK_RING_PREFETCH_FREE 32u
+#define RK_RING_PREFETCH_FILLED 8u
 
 /* Copies one message in and publishes it. RK_OK, RK_FULL, RK_CORRUPT. */
 RK_INLINE rk_status rk_ring_push(rk_ring_end *producer, const rk_slot *message)
@@ -116,8 +119,8 @@ RK_INLINE rk_status rk_ring_push(rk_ring_end *producer, const rk_slot *message)
             return status;
         }
     }
-    if (producer->limit - index > RK_RING_PREFETCH_SLOTS) {
-        RK_PREFETCH_WRITE(&producer->slots[(index + RK_RING_PREFETCH_SLOTS) & producer->mask]);
+    if (producer->limit - index > RK_RING_PREFETCH_FREE) {
+        RK_PREFETCH_WRITE(&producer->slots[(index + RK_RING_PREFETCH_FREE) & producer->mask]);
     }
     producer->slots[index & producer->mask] = *message;
     producer->index = index + 1;
@@ -135,6 +138,9 @@ RK_INLINE rk_status rk_ring_pop(rk_ring_end *consumer, rk_slot *out_message)
         if (status != RK_OK) {
             return status;
         }
+    }
+    if (consumer->limit - index > RK_RING_PREFETCH_FILLED) {
+        RK_PREFETCH_READ(&consumer->slots[(index + RK_RING_PREFETCH_FILLED) & consumer->mask]);
     }
     *out_message = consumer->slots[index & consumer->mask];
     consumer->index = index + 1;

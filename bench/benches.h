@@ -1,0 +1,12 @@
+/*
+ * benches.h: the run functions of all benches, for the table.
+ */
+#ifndef RK_BENCH_BENCHES_H
+#define RK_BENCH_BENCHES_H
+
+#include "bench/bench.h"
+
+rk_status rk_bench_run_hlc(rk_bench_report *report, const rk_bench_options *options, rk_err *err);
+rk_status rk_bench_run_ring(rk_bench_report *report, const rk_bench_options *options, rk_err *err);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * table.c: the one table of benches.
+ */
+#include "bench/benches.h"
+
+#include "base/compiler.h"
+
+#include <string.h>
+
+const rk_bench rk_bench_table[] = {
+    {"hlc", "ticks per second of a hybrid logical clock on 1, 2 and 4 threads", rk_bench_run_hlc},
+    {"ring", "messages per second between two threads, one at a time and in batches",
+     rk_bench_run_ring},
+};
+
+const size_t rk_bench_count = RK_COUNT_OF(rk_bench_table);
+
+const rk_bench *rk_bench_find(const char *name)
+{
+    for (size_t i = 0; i < rk_bench_count; i++) {
+        if (strcmp(rk_bench_table[i].name, name) == 0) {
+            return &rk_bench_table[i];
+        }
+    }
+    return NULL;
+}
