@@ -40,12 +40,14 @@ typedef struct rk_ring_end {
     rk_bell *peer_bell; /* this side wakes its peer here */
     rk_u32 capacity;
     rk_u32 mask;
-    rk_u32 index; /* free running: next slot to fill or to empty */
-    rk_u32 limit; /* the index may go up to here without another look at the peer's words */
     rk_u32 kind;
     rk_ring_side side;
     bool credits;
     bool corrupt; /* the peer broke the invariants; the end stays unusable */
+    rk_u32 index; /* free running: next slot to fill or to empty */
+    rk_u32 limit; /* the index may go up to here without another look at the peer's words */
+    /* Both change with every message: what lies behind the end must not share their line. */
+    rk_u8 pad[RK_CACHE_LINE];
 } rk_ring_end;
 
 /* Bytes of a ring, or 0 if kind or capacity is not allowed. */
