@@ -48,6 +48,7 @@ static bool take_symbol(void *library, const char *name, void *out_function)
     return symbol != NULL;
 }
 
+/* The library stays in the process (NODELETE): it is not made to be unloaded. */
 static bool load_nvrtc(nvrtc *out)
 {
     static const char *const names[] = {
@@ -60,7 +61,7 @@ static bool load_nvrtc(nvrtc *out)
     };
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < RK_COUNT_OF(names) && !out->library; i++) {
-        out->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+        out->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     }
     if (!out->library) {
         return false;
