@@ -148,12 +148,15 @@ static void fill_air(room_context *context)
     }
 }
 
-/* The cells, first to last, whose centres lie in low..high; at least the one in the middle. */
+/*
+ * The cells, first to last, whose centres lie behind low and up to high; at least the one in the
+ * middle. Like the room itself, a piece that ends at a wall takes a centre right on its end.
+ */
 static void covered(double origin, double dx, uint32_t count, double low, double high,
                     uint32_t *out_first, uint32_t *out_last)
 {
-    double first = ceil((low - origin) / dx + 0.5 - 1e-6);
-    double last = ceil((high - origin) / dx + 0.5 - 1e-6) - 1.0;
+    double first = floor((low - origin) / dx + 0.5 + 1e-6) + 1.0;
+    double last = floor((high - origin) / dx + 0.5 + 1e-6);
     if (last < first) {
         first = last = floor((0.5 * (low + high) - origin) / dx) + 1.0;
     }

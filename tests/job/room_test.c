@@ -151,6 +151,29 @@ static void furniture_takes_and_gives_faces(void **state)
     rk_job_finish(&job);
 }
 
+static void furniture_at_a_wall_leaves_no_gap(void **state)
+{
+    (void)state;
+    rk_job job;
+    rk_room_grid grid;
+    /* 1.5 m are 12.5 cells: the room takes the half one, and so must what stands at its end. */
+    char *text = changed("furniture", "  furniture:\n  - {name: shelf, from: [0.6, 1.2, 0], to: "
+                                      "[1.2, 1.5, 1], material: books}");
+    memcpy(strstr(text, "10 cm"), "12 cm", 5);
+    room_grid(text, &job, &grid);
+    free(text);
+    assert_int_equal(grid.ny, 13 + 2);
+    for (uint64_t k = 1; k + 1 < grid.nz; k++) {
+        for (uint64_t i = 1; i + 1 < grid.nx; i++) {
+            uint64_t cell = (k * grid.ny + 13) * grid.nx + i;
+            bool shelf = i >= 6 && i <= 10;
+            assert_int_equal(grid.solid[cell], shelf ? RK_ROOM_CELL_FURNITURE : 0);
+        }
+    }
+    rk_room_grid_finish(&grid);
+    rk_job_finish(&job);
+}
+
 static void a_cylinder_has_its_true_surface(void **state)
 {
     (void)state;
@@ -505,6 +528,7 @@ int main(void)
         cmocka_unit_test(a_box_has_the_right_cells_and_faces),
         cmocka_unit_test(points_interpolate),
         cmocka_unit_test(furniture_takes_and_gives_faces),
+        cmocka_unit_test(furniture_at_a_wall_leaves_no_gap),
         cmocka_unit_test(a_cylinder_has_its_true_surface),
         cmocka_unit_test(a_slanted_room_has_its_true_surface),
         cmocka_unit_test(polygon_walls_have_their_own_materials),
