@@ -126,6 +126,22 @@ RK_API uint32_t rk_schema_type(const rk_schema *schema, uint32_t variant, uint32
  */
 RK_API uint64_t rk_schema_hash(const rk_schema *schema, uint32_t variant);
 
+/* Whether a kernel's state can go on under another module, or under another variant of its own. */
+typedef enum rk_schema_match {
+    RK_SCHEMA_SAME,        /* the layout is the same: the new code runs on the arena as it is */
+    RK_SCHEMA_BY_NAME,     /* fields are copied by name; new ones start as zero */
+    RK_SCHEMA_BY_HANDLER,  /* the new module's migrate handler rebuilds the state */
+    RK_SCHEMA_INCOMPATIBLE /* neither is possible */
+} rk_schema_match;
+
+/*
+ * Compares schemas. By name needs the same module name and, for every state field that both have,
+ * the same number of dimensions; a type that differs is converted. reason (may be NULL) gets one
+ * sentence, with code RK_OK or, when incompatible, RK_INVALID.
+ */
+RK_API rk_schema_match rk_schema_compare(const rk_schema *from, uint32_t from_variant,
+                                         const rk_schema *to, uint32_t to_variant, rk_err *reason);
+
 /* "u32", "low", ...; "?" for a number that means nothing. Static strings. */
 RK_API const char *rk_type_name(uint32_t type);
 RK_API const char *rk_criticality_name(rk_criticality criticality);

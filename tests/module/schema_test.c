@@ -340,6 +340,44 @@ static void hash_tells_layouts_apart(void **state)
     assert_false(hash_of(full_text, 0) == hash_of(full_text, 1));
 }
 
+static void compares_schemas(void **state)
+{
+    (void)state;
+#define VERSION_OF(name, fields) "ringkernel-schema 1\nmodule " name " \"\" \"1\"\n" fields TAIL
+#define CELLS(type, shape, flags) "field " type " cells \"" shape "\" \"\" \"" flags "\" \"\"\n"
+    static const char base[] = VERSION_OF("heat", CELLS("f32", "8,8", "state"));
+    static const struct row {
+        const char *text;
+        rk_schema_match match;
+        const char *says;
+    } rows[] = {
+        {VERSION_OF("heat", CELLS("f32", "8, 8", "state")), RK_SCHEMA_SAME, "same layout"},
+        {VERSION_OF("other", CELLS("f32", "8,8", "state")), RK_SCHEMA_SAME, "same layout"},
+        {VERSION_OF("heat", CELLS("f64", "9,9", "state")), RK_SCHEMA_BY_NAME, "by name"},
+        {VERSION_OF("heat", "field u8 more \"1\" \"\" \"state\" \"\"\n"), RK_SCHEMA_BY_NAME,
+         "cells"},
+        {VERSION_OF("heat", CELLS("f32", "(8),64/(4+4),1", "state")), RK_SCHEMA_INCOMPATIBLE,
+         "3 dimensions"},
+        {VERSION_OF("heat", CELLS("f32", "64", "scratch")), RK_SCHEMA_BY_NAME, "by name"},
+        {VERSION_OF("other", CELLS("f64", "8,8", "state")), RK_SCHEMA_INCOMPATIBLE, "'other'"},
+        {VERSION_OF("other", CELLS("f64", "8", "state") "handler migrate\n"), RK_SCHEMA_BY_HANDLER,
+         "migrate handler"},
+    };
+    rk_schema *from = parse(base);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        rk_schema *to = parse(rows[i].text);
+        rk_err reason = RK_ERR_INIT;
+        rk_schema_match match = rk_schema_compare(from, 0, to, 0, &reason);
+        if (match != rows[i].match || !strstr(reason.text, rows[i].says)) {
+            fail_msg("row %zu: %d '%s'", i, (int)match, reason.text);
+        }
+        assert_int_equal(reason.code, match == RK_SCHEMA_INCOMPATIBLE ? RK_INVALID : RK_OK);
+        assert_int_equal(rk_schema_compare(from, 0, to, 0, NULL), match);
+        rk_schema_free(to);
+    }
+    rk_schema_free(from);
+}
+
 static void parses_values(void **state)
 {
     (void)state;
@@ -428,6 +466,7 @@ int main(void)
         cmocka_unit_test(evaluates_shapes),
         cmocka_unit_test(shapes_do_not_overflow),
         cmocka_unit_test(hash_tells_layouts_apart),
+        cmocka_unit_test(compares_schemas),
         cmocka_unit_test(parses_values),
         cmocka_unit_test(values_survive_text),
         cmocka_unit_test(takes_numbers),
