@@ -2,12 +2,13 @@
  * fabric.c: messages per second through the broker.
  *
  * route: one thread sends 64-byte payloads to the mailbox that another thread receives from, every
- * message numbered and checked. The reference carries the same bytes between the same two CPUs through
- * a queue with one lock, which is what a program without a broker would write.
+ * message numbered and checked. The reference carries the same bytes between the same two CPUs
+ * through a queue with one lock, which is what a program without a broker would write.
  *
- * publish: one thread publishes 64-byte payloads to endpoints that copy them, as a ring would; the rate
- * is that of copies delivered. With "1 of 1000" a thousand endpoints subscribe, each to a topic of its
- * own, and one is met: the index should make this as fast as a single subscription.
+ * publish: one thread publishes 64-byte payloads to endpoints that copy them, as a ring would;
+ * the rate is that of copies delivered. With "1 of 1000" a thousand endpoints subscribe, each to
+ * a topic of its own, and one is met: the index should make this as fast as a single
+ * subscription.
  */
 #include "bench/benches.h"
 
@@ -16,7 +17,7 @@
 #include <ringkernel/fabric.h>
 #include <ringkernel/mailbox.h>
 #include <ringkernel/pubsub.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ROUTE_MESSAGES 200000u
@@ -278,8 +279,9 @@ rk_status rk_bench_run_fabric(rk_bench_report *report, const rk_bench_options *o
         rk_bench_put_samples(report, RK_BENCH_METRIC, shapes[i].key, &published[i], "Mmsg/s");
     }
     rk_bench_put_samples(report, RK_BENCH_RATIO, "publish_1_of_1000_vs_1", &index_ratio, "");
-    rk_bench_note(report, "64-byte payloads; route: two threads, %s; publish: one thread, rates are "
-                          "copies delivered",
+    rk_bench_note(report,
+                  "64-byte payloads; route: two threads, %s; publish: one thread, rates are "
+                  "copies delivered",
                   place.pinned ? "each on a CPU of its own" : "sharing one CPU");
     return RK_OK;
 }

@@ -18,12 +18,12 @@
 #define FIRST_CAPACITY 16
 #define MOST_CAPACITY (SIZE_MAX / 2 / sizeof(rk_map_entry))
 
-static uint64_t rotate_left(uint64_t value, int bits)
+RK_INLINE uint64_t rotate_left(uint64_t value, int bits)
 {
     return value << bits | value >> (64 - bits);
 }
 
-static void sip_round(uint64_t v[4])
+RK_INLINE void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[1] = rotate_left(v[1], 13) ^ v[0];

@@ -48,15 +48,19 @@ struct rk_mailbox {
     uint64_t capacity; /* a power of two */
     unsigned char *bytes;
 
+    /* Each side has a line of its own and one that the other side reads, rarely while there is
+     * work. */
     alignas(RK_CACHE_LINE) rk_mutex send_lock;
-    _Atomic uint64_t tail;
-    uint64_t seen_head;      /* the senders' copy of head */
+    uint64_t seen_head; /* the senders' copies */
+    uint32_t seen_popped;
+    alignas(RK_CACHE_LINE) _Atomic uint64_t tail;
     _Atomic uint32_t pushed; /* messages ever */
     uint32_t receive_word;
     uint32_t closed;
 
     alignas(RK_CACHE_LINE) rk_mutex receive_lock;
-    _Atomic uint64_t head;
+    uint64_t seen_tail; /* the receivers' copy */
+    alignas(RK_CACHE_LINE) _Atomic uint64_t head;
     _Atomic uint32_t popped; /* messages ever */
     uint32_t send_word;
 
@@ -118,9 +122,11 @@ static rk_receipt push(rk_mailbox *mailbox, const rk_delivery *delivery, uint64_
         return RK_RECEIPT_CLOSED;
     }
     uint32_t pushed = atomic_load_explicit(&mailbox->pushed, memory_order_relaxed);
-    uint32_t popped = atomic_load_explicit(&mailbox->popped, memory_order_relaxed);
-    if (pushed - popped >= mailbox->message_limit) {
-        return RK_RECEIPT_QUEUE_FULL;
+    if (pushed - mailbox->seen_popped >= mailbox->message_limit) {
+        mailbox->seen_popped = atomic_load_explicit(&mailbox->popped, memory_order_relaxed);
+        if (pushed - mailbox->seen_popped >= mailbox->message_limit) {
+            return RK_RECEIPT_QUEUE_FULL;
+        }
     }
     uint64_t tail = atomic_load_explicit(&mailbox->tail, memory_order_relaxed);
     uint64_t place = tail & (mailbox->capacity - 1);
@@ -184,9 +190,14 @@ static const rk_endpoint_ops mailbox_ops = {deliver, depth};
 static const unsigned char *peek(rk_mailbox *mailbox, record *out)
 {
     uint64_t head = atomic_load_explicit(&mailbox->head, memory_order_relaxed);
-    /* Acquire: pairs with the release in push. */
-    uint64_t tail = atomic_load_explicit(&mailbox->tail, memory_order_acquire);
-    while (head != tail) {
+    for (;;) {
+        if (head == mailbox->seen_tail) {
+            /* Acquire: pairs with the release in push. */
+            mailbox->seen_tail = atomic_load_explicit(&mailbox->tail, memory_order_acquire);
+            if (head == mailbox->seen_tail) {
+                return NULL;
+            }
+        }
         const unsigned char *at = mailbox->bytes + (head & (mailbox->capacity - 1));
         memcpy(out, at, 8);
         if (out->message) {
@@ -196,7 +207,6 @@ static const unsigned char *peek(rk_mailbox *mailbox, record *out)
         head += out->bytes;
         atomic_store_explicit(&mailbox->head, head, memory_order_release);
     }
-    return NULL;
 }
 
 /* Takes the record that peek showed out. The receive lock is held. */
@@ -325,10 +335,16 @@ rk_status rk_mailbox_receive(rk_mailbox *mailbox, rk_mail *out, void *buffer, si
                              uint64_t deadline_ns)
 {
     for (;;) {
-        uint32_t seen = rk_atomic_load_u32(&mailbox->receive_word, memory_order_acquire);
-        bool closed = rk_atomic_load_u32(&mailbox->closed, memory_order_acquire) != 0;
+        uint32_t seen = 0;
+        bool closed = false;
         rk_mutex_lock(&mailbox->receive_lock);
         taking what = take(mailbox, out, buffer, buffer ? capacity : 0);
+        if (what == NOTHING) {
+            /* The words first, then another look: what comes after it changes them. */
+            seen = rk_atomic_load_u32(&mailbox->receive_word, memory_order_acquire);
+            closed = rk_atomic_load_u32(&mailbox->closed, memory_order_acquire) != 0;
+            what = take(mailbox, out, buffer, buffer ? capacity : 0);
+        }
         rk_mutex_unlock(&mailbox->receive_lock);
         switch (what) {
         case TAKEN:

@@ -2,9 +2,9 @@
  * publish.c: from a publisher to all subscribers.
  *
  * The targets are collected under the lock, once per endpoint, and served after it is released. The
- * list of targets is lent from a pool, so that publishing with QoS 0 allocates nothing once the
- * pool has warmed up. One copy of the message is made when a session or a retained topic needs to
- * keep it.
+ * list of targets is on the stack, or, when it is long, lent from a pool, so that publishing with
+ * QoS 0 allocates nothing once the pool has warmed up. One copy of the message is made when a
+ * session or a retained topic needs to keep it.
  */
 #include "fabric/broker.h"
 #include "fabric/retained.h"
@@ -12,25 +12,78 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHORT_LIST 32u
+#define LONG_LIST 256u
+
 typedef struct publishing {
     rk_fabric *fabric;
-    rk_targets *targets;
-    uint32_t qos;
+    rk_endpoint *publisher; /* entered; NULL unless QoS 2 */
+    const rk_publish_options *options;
+    rk_targets *targets; /* own, or one that is borrowed */
+    rk_targets own;
+    rk_target few[SHORT_LIST];
+    rk_publication *copy; /* one reference and one wait; NULL if nobody keeps it */
+    rk_status retained;
+    bool failed; /* out of memory */
 } publishing;
 
-static bool add_target(rk_targets *targets, rk_target target)
+/* A long list to use; the lock is held. */
+static rk_targets *borrow_targets(rk_pubsub *pubsub)
 {
-    if (targets->count == targets->capacity) {
-        uint32_t capacity = targets->capacity ? targets->capacity * 2 : 64;
-        rk_target *list = realloc(targets->list, sizeof(*list) * capacity);
-        if (!list) {
-            targets->failed = true;
+    rk_targets *targets = pubsub->idle;
+    if (targets) {
+        pubsub->idle = targets->next;
+        return targets;
+    }
+    targets = calloc(1, sizeof(*targets));
+    rk_target *list = malloc(sizeof(*list) * LONG_LIST);
+    if (!targets || !list) {
+        free(targets);
+        free(list);
+        return NULL;
+    }
+    targets->list = list;
+    targets->capacity = LONG_LIST;
+    return targets;
+}
+
+/* The lock is held. */
+static void return_targets(rk_pubsub *pubsub, rk_targets *targets)
+{
+    targets->next = pubsub->idle;
+    pubsub->idle = targets;
+}
+
+/* Makes room: the publisher's own short list first, then a long one, which grows. */
+static bool more_targets(publishing *p)
+{
+    rk_targets *targets = p->targets;
+    if (targets == &p->own) {
+        rk_targets *longer = borrow_targets(&p->fabric->pubsub);
+        if (!longer) {
             return false;
         }
-        targets->list = list;
-        targets->capacity = capacity;
+        memcpy(longer->list, targets->list, sizeof(rk_target) * targets->count);
+        longer->count = targets->count;
+        p->targets = longer;
+        return true;
     }
-    targets->list[targets->count++] = target;
+    rk_target *list = realloc(targets->list, sizeof(*list) * targets->capacity * 2);
+    if (!list) {
+        return false;
+    }
+    targets->list = list;
+    targets->capacity *= 2;
+    return true;
+}
+
+static bool add_target(publishing *p, rk_target target)
+{
+    if (p->targets->count == p->targets->capacity && !more_targets(p)) {
+        p->failed = true;
+        return false;
+    }
+    p->targets->list[p->targets->count++] = target;
     return true;
 }
 
@@ -41,43 +94,19 @@ static void collect(void *context, rk_trie_node *node)
     uint64_t stamp = p->fabric->pubsub.stamp;
     for (rk_subscription *s = node->subscriptions; s; s = s->next_at_node) {
         rk_subscriber *subscriber = s->subscriber;
-        uint32_t qos = RK_MIN(p->qos, s->max_qos);
+        uint32_t qos = RK_MIN(p->options->qos, s->max_qos);
         if (subscriber->stamp == stamp) {
             rk_target *target = &p->targets->list[subscriber->target];
             target->qos = RK_MAX(target->qos, qos);
             continue;
         }
         uint32_t place = p->targets->count;
-        if (!add_target(p->targets, (rk_target){subscriber->endpoint->id, qos})) {
+        if (!add_target(p, (rk_target){subscriber->endpoint->id, qos})) {
             return;
         }
         subscriber->stamp = stamp;
         subscriber->target = place;
     }
-}
-
-/* A list to use; the lock is held. */
-static rk_targets *borrow_targets(rk_pubsub *pubsub)
-{
-    rk_targets *targets = pubsub->idle;
-    if (targets) {
-        pubsub->idle = targets->next;
-    } else {
-        targets = calloc(1, sizeof(*targets));
-    }
-    if (targets) {
-        targets->count = 0;
-        targets->failed = false;
-    }
-    return targets;
-}
-
-static void return_targets(rk_pubsub *pubsub, rk_targets *targets)
-{
-    rk_mutex_lock(&pubsub->lock);
-    targets->next = pubsub->idle;
-    pubsub->idle = targets;
-    rk_mutex_unlock(&pubsub->lock);
 }
 
 static uint64_t *bit_of(rk_publisher *publisher, uint64_t id, uint64_t *out_mask)
@@ -127,61 +156,48 @@ static void unnote_publish_id(rk_endpoint *endpoint, uint64_t id)
 }
 
 /* Makes the one copy if anybody has to keep the message. */
-static rk_status make_copy(rk_fabric *fabric, const rk_targets *targets,
-                           const rk_delivery *delivery, const rk_publish_options *options,
-                           rk_publication **out)
+static rk_status make_copy(publishing *p, const rk_delivery *delivery)
 {
-    bool keep = options->retain && delivery->header.length > 0;
-    bool reliable = false;
-    for (uint32_t i = 0; i < targets->count && !reliable; i++) {
-        reliable = targets->list[i].qos > 0;
+    bool keep = p->options->retain && delivery->header.length > 0;
+    for (uint32_t i = 0; i < p->targets->count && !keep; i++) {
+        keep = p->targets->list[i].qos > 0;
     }
-    if (!keep && !reliable) {
+    if (!keep) {
         return RK_OK;
     }
-    *out = rk_publication_create(fabric, delivery, options->qos, options->publish_id);
-    return *out ? RK_OK : RK_NO_MEMORY;
+    p->copy = rk_publication_create(p->fabric, delivery, p->options->qos, p->options->publish_id);
+    return p->copy ? RK_OK : RK_NO_MEMORY;
 }
 
-/*
- * Everything that needs the lock: the publish id, the targets, the retained publication. On success
- * *out_targets is borrowed and *out_copy (NULL if nobody keeps it) has one reference and one wait.
- */
-static rk_status plan(rk_fabric *fabric, rk_endpoint *publisher, const rk_topic *topic,
-                      const rk_delivery *delivery, const rk_publish_options *options,
-                      rk_targets **out_targets, rk_publication **out_copy, rk_status *out_retained)
+static void retain(publishing *p, const rk_topic *topic, const rk_delivery *delivery)
 {
-    rk_pubsub *pubsub = &fabric->pubsub;
-    rk_mutex_lock(&pubsub->lock);
-    rk_status status = options->qos == 2 ? note_publish_id(publisher, options->publish_id) : RK_OK;
-    if (status != RK_OK) {
-        rk_mutex_unlock(&pubsub->lock);
-        return status;
+    if (p->copy && delivery->header.length > 0) {
+        p->retained = rk_retained_keep(p->fabric, delivery->tenant, topic, p->copy);
+    } else {
+        rk_retained_forget(p->fabric, delivery->tenant, topic);
     }
-    publishing p = {fabric, borrow_targets(pubsub), options->qos};
-    status = p.targets ? RK_OK : RK_NO_MEMORY;
+}
+
+/* Everything that needs the lock: the publish id, the targets, the retained publication. */
+static rk_status plan(publishing *p, const rk_topic *topic, const rk_delivery *delivery)
+{
+    rk_pubsub *pubsub = &p->fabric->pubsub;
+    const rk_publish_options *options = p->options;
+    rk_mutex_lock(&pubsub->lock);
+    rk_status status =
+        options->qos == 2 ? note_publish_id(p->publisher, options->publish_id) : RK_OK;
     if (status == RK_OK) {
         pubsub->stamp++;
-        rk_trie_match(&pubsub->trie, delivery->tenant, topic, collect, &p);
-        status = p.targets->failed ? RK_NO_MEMORY
-                                   : make_copy(fabric, p.targets, delivery, options, out_copy);
-    }
-    if (status == RK_OK && options->retain) {
-        if (delivery->header.length > 0) {
-            *out_retained = rk_retained_keep(fabric, delivery->tenant, topic, *out_copy);
-        } else {
-            rk_retained_forget(fabric, delivery->tenant, topic);
+        rk_trie_match(&pubsub->trie, delivery->tenant, topic, collect, p);
+        status = p->failed ? RK_NO_MEMORY : make_copy(p, delivery);
+        if (status == RK_OK && options->retain) {
+            retain(p, topic, delivery);
         }
-    }
-    if (status == RK_OK) {
-        *out_targets = p.targets;
-    } else {
-        if (p.targets) {
-            p.targets->next = pubsub->idle;
-            pubsub->idle = p.targets;
+        if (status != RK_OK && p->targets != &p->own) {
+            return_targets(pubsub, p->targets);
         }
-        if (options->qos == 2) {
-            unnote_publish_id(publisher, options->publish_id);
+        if (status != RK_OK && options->qos == 2) {
+            unnote_publish_id(p->publisher, options->publish_id);
         }
     }
     rk_mutex_unlock(&pubsub->lock);
@@ -225,9 +241,10 @@ static void entrust(rk_fabric *fabric, rk_endpoint *endpoint, rk_publication *co
     rk_broker_give_up(fabric, &delivery, to, delivery.tenant, RK_RECEIPT_LIMIT, 0);
 }
 
-static void serve(rk_fabric *fabric, const rk_targets *targets, rk_delivery *delivery,
-                  rk_publication *copy, rk_publish_result *result)
+static void serve(const publishing *p, rk_delivery *delivery, rk_publish_result *result)
 {
+    rk_fabric *fabric = p->fabric;
+    const rk_targets *targets = p->targets;
     for (uint32_t i = 0; i < targets->count; i++) {
         rk_receipt why = RK_RECEIPT_NOT_FOUND;
         rk_endpoint *endpoint = rk_broker_enter(fabric, targets->list[i].endpoint, &why);
@@ -238,7 +255,7 @@ static void serve(rk_fabric *fabric, const rk_targets *targets, rk_delivery *del
         if (targets->list[i].qos == 0) {
             offer(fabric, endpoint, delivery, result);
         } else {
-            entrust(fabric, endpoint, copy, targets->list[i].qos, result);
+            entrust(fabric, endpoint, p->copy, targets->list[i].qos, result);
         }
         rk_broker_leave(endpoint);
     }
@@ -272,31 +289,32 @@ static rk_status not_again(rk_fabric *fabric, const rk_delivery *delivery, const
     return RK_OK;
 }
 
-static rk_status publish_entered(rk_fabric *fabric, rk_endpoint *publisher, const rk_topic *parsed,
-                                 rk_delivery *delivery, const rk_publish_options *options,
-                                 rk_publish_result *result, rk_err *err)
+static rk_status publish_prepared(publishing *p, const rk_topic *parsed, rk_delivery *delivery,
+                                  rk_publish_result *result, rk_err *err)
 {
-    rk_targets *targets = NULL;
-    rk_publication *copy = NULL;
-    rk_status retained = RK_OK;
-    rk_status status =
-        plan(fabric, publisher, parsed, delivery, options, &targets, &copy, &retained);
+    p->own = (rk_targets){.list = p->few, .capacity = SHORT_LIST};
+    p->targets = &p->own;
+    rk_status status = plan(p, parsed, delivery);
     if (status != RK_OK) {
-        return not_again(fabric, delivery, delivery->topic, options->publish_id, status, result,
-                         err);
+        return not_again(p->fabric, delivery, delivery->topic, p->options->publish_id, status,
+                         result, err);
     }
-    serve(fabric, targets, delivery, copy, result);
-    return_targets(&fabric->pubsub, targets);
-    if (copy) {
-        rk_publication_done(fabric, copy);
-        rk_publication_unref(copy);
+    serve(p, delivery, result);
+    if (p->targets != &p->own) {
+        rk_mutex_lock(&p->fabric->pubsub.lock);
+        return_targets(&p->fabric->pubsub, p->targets);
+        rk_mutex_unlock(&p->fabric->pubsub.lock);
     }
-    result->retained = options->retain && retained == RK_OK;
-    if (retained != RK_OK) {
-        return rk_err_set(err, retained,
+    if (p->copy) {
+        rk_publication_done(p->fabric, p->copy);
+        rk_publication_unref(p->copy);
+    }
+    result->retained = p->options->retain && p->retained == RK_OK;
+    if (p->retained != RK_OK) {
+        return rk_err_set(err, p->retained,
                           "published to '%s' but not retained: %s; clear retained topics or raise "
                           "retained_limit or retained_limit_bytes",
-                          delivery->topic, rk_status_text(retained));
+                          delivery->topic, rk_status_text(p->retained));
     }
     return RK_OK;
 }
@@ -337,19 +355,27 @@ rk_status rk_fabric_publish(rk_fabric *fabric, uint32_t source, const char *topi
     rk_carriage carriage;
     rk_receipt receipt =
         rk_broker_prepare(fabric, source, type, payload, length, &send, &delivery, &carriage);
-    rk_endpoint *publisher = NULL;
-    if (receipt == RK_RECEIPT_DELIVERED) {
-        publisher = rk_broker_enter(fabric, source, &receipt);
+    publishing p; /* not zeroed as a whole: it holds a list */
+    p.fabric = fabric;
+    p.publisher = NULL;
+    p.options = options;
+    p.copy = NULL;
+    p.retained = RK_OK;
+    p.failed = false;
+    if (receipt == RK_RECEIPT_DELIVERED && options->qos == 2) {
+        p.publisher = rk_broker_enter(fabric, source, &receipt);
     }
-    if (!publisher) {
+    if (receipt != RK_RECEIPT_DELIVERED) {
         status = receipt == RK_RECEIPT_CLOSED ? RK_NOT_FOUND : rk_receipt_status(receipt);
         return rk_err_set(err, status, "cannot publish to '%s' from endpoint %u: %s", topic, source,
                           rk_receipt_text(receipt));
     }
     delivery.topic = topic;
     rk_publish_result result = {0};
-    status = publish_entered(fabric, publisher, &parsed, &delivery, options, &result, err);
-    rk_broker_leave(publisher);
+    status = publish_prepared(&p, &parsed, &delivery, &result, err);
+    if (p.publisher) {
+        rk_broker_leave(p.publisher);
+    }
     if (out) {
         *out = result;
     }

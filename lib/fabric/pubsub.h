@@ -40,13 +40,12 @@ typedef struct rk_target {
     uint32_t qos;
 } rk_target;
 
-/* A list of targets, lent to one publishing thread at a time and kept for the next one. */
+/* A list of targets: on the stack of a publisher, or lent to one at a time from a pool. */
 typedef struct rk_targets {
     struct rk_targets *next;
     rk_target *list;
     uint32_t count;
     uint32_t capacity;
-    bool failed; /* out of memory */
 } rk_targets;
 
 typedef struct rk_pubsub {

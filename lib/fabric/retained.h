@@ -6,8 +6,8 @@
 #ifndef RK_FABRIC_RETAINED_H
 #define RK_FABRIC_RETAINED_H
 
-#include "fabric/session.h"
 #include "base/topic.h"
+#include "fabric/session.h"
 
 typedef struct rk_retained_list {
     rk_publication **items; /* one reference each */

@@ -47,12 +47,36 @@ void rk_trie_finish(rk_trie *trie)
     *trie = (rk_trie){0};
 }
 
-/* The parent goes in as an address: unique among the nodes that exist. */
-static uint64_t hash_child(const rk_trie *trie, const rk_trie_node *parent,
-                           const rk_topic_level *level)
+/* Of the name alone: outsiders choose it. They do not choose tenants. */
+static uint64_t hash_name(const rk_trie *trie, const rk_topic_level *level)
 {
-    uint64_t key[2] = {trie->seed[0] ^ (uint64_t)(uintptr_t)parent, trie->seed[1]};
-    return rk_siphash13(key, level->text, level->length);
+    if (level->kind == KIND_ROOT) {
+        uint32_t tenant;
+        memcpy(&tenant, level->text, sizeof(tenant));
+        return (tenant ^ trie->seed[0]) * UINT64_C(0xff51afd7ed558ccd);
+    }
+    return rk_siphash13(trie->seed, level->text, level->length);
+}
+
+/* Name and parent together; the parent goes in as an address, unique among the nodes that exist. */
+static uint64_t hash_child(const rk_trie_node *parent, uint64_t name)
+{
+    uint64_t hash = (name ^ (uint64_t)(uintptr_t)parent) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
+static rk_trie_node *find_named(const rk_trie *trie, const rk_trie_node *parent,
+                                const rk_topic_level *level, uint64_t name)
+{
+    uint64_t hash = hash_child(parent, name);
+    rk_trie_node *node = trie->buckets[hash & (trie->bucket_count - 1)];
+    for (; node; node = node->next_in_bucket) {
+        if (node->hash == hash && node->parent == parent && node->length == level->length &&
+            memcmp(node->text, level->text, level->length) == 0) {
+            return node;
+        }
+    }
+    return NULL;
 }
 
 static rk_trie_node *find_child(const rk_trie *trie, const rk_trie_node *parent,
@@ -64,15 +88,7 @@ static rk_trie_node *find_child(const rk_trie *trie, const rk_trie_node *parent,
     if (parent && level->kind == RK_TOPIC_REST) {
         return parent->rest;
     }
-    uint64_t hash = hash_child(trie, parent, level);
-    rk_trie_node *node = trie->buckets[hash & (trie->bucket_count - 1)];
-    for (; node; node = node->next_in_bucket) {
-        if (node->hash == hash && node->parent == parent && node->length == level->length &&
-            memcmp(node->text, level->text, level->length) == 0) {
-            return node;
-        }
-    }
-    return NULL;
+    return find_named(trie, parent, level, hash_name(trie, level));
 }
 
 /* Doubles the table; staying as it is would only be slower, so a failure is no failure. */
@@ -108,7 +124,7 @@ static rk_trie_node *add_child(rk_trie *trie, rk_trie_node *parent, const rk_top
     node->length = level->length;
     node->kind = level->kind;
     node->parent = parent;
-    node->hash = hash_child(trie, parent, level);
+    node->hash = hash_child(parent, hash_name(trie, level));
     if (trie->node_count >= trie->bucket_count) {
         grow(trie);
     }
@@ -223,6 +239,7 @@ typedef struct walk {
     const rk_topic *topic;
     rk_trie_visit *visit;
     void *context;
+    uint64_t names[RK_TOPIC_MAX_LEVELS]; /* hashes of the topic's levels, for rk_trie_match */
 } walk;
 
 /* The recursion is as deep as the topic has levels: at most RK_TOPIC_MAX_LEVELS. */
@@ -235,7 +252,7 @@ static void match_from(const walk *w, rk_trie_node *node, uint32_t depth)
         w->visit(w->context, node);
         return;
     }
-    rk_trie_node *child = find_child(w->trie, node, &w->topic->level[depth]);
+    rk_trie_node *child = find_named(w->trie, node, &w->topic->level[depth], w->names[depth]);
     if (child) {
         match_from(w, child, depth + 1);
     }
@@ -247,9 +264,16 @@ static void match_from(const walk *w, rk_trie_node *node, uint32_t depth)
 void rk_trie_match(const rk_trie *trie, uint32_t tenant, const rk_topic *topic,
                    rk_trie_visit *visit, void *context)
 {
-    walk w = {trie, topic, visit, context};
+    walk w;
+    w.trie = trie;
+    w.topic = topic;
+    w.visit = visit;
+    w.context = context;
     rk_trie_node *root = find_root(trie, tenant);
     if (root) {
+        for (uint32_t i = 0; i < topic->count; i++) {
+            w.names[i] = hash_name(trie, &topic->level[i]);
+        }
         match_from(&w, root, 0);
     }
 }
@@ -292,7 +316,7 @@ static void list_from(const walk *w, rk_trie_node *node, uint32_t depth)
 void rk_trie_list(const rk_trie *trie, uint32_t tenant, const rk_topic *pattern,
                   rk_trie_visit *visit, void *context)
 {
-    walk w = {trie, pattern, visit, context};
+    walk w = {.trie = trie, .topic = pattern, .visit = visit, .context = context};
     rk_trie_node *root = find_root(trie, tenant);
     if (root) {
         list_from(&w, root, 0);
