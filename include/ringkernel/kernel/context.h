@@ -85,8 +85,8 @@ typedef struct rk_msg {
 
 /* Lanes and blocks. */
 #if defined(RK_TARGET_CPU) && !defined(RK_FIBER)
-#define RK_LANE(k) 0u
-#define RK_LANES(k) 1u
+#define RK_LANE(k) ((void)(k), 0u)
+#define RK_LANES(k) ((void)(k), 1u)
 #define RK_SYNC_BLOCK(k) ((void)(k))
 #else
 #define RK_LANE(k) ((k)->lane)
@@ -168,6 +168,36 @@ RK_FN void rk_panic_device(rk_ctx *k, rk_u32 code)
 }
 #define rk_panic(k, code, text) rk_panic_device((k), (code))
 #endif
+
+/*
+ * The sum of `value` over the lanes of this block, in lane order, for every lane. All lanes of the
+ * block must call it; scratch is block-local room for lane_count numbers (RK_SHARED).
+ */
+RK_FN rk_f64 rk_block_sum(rk_ctx *k, RK_L rk_f64 *scratch, rk_f64 value)
+{
+    if (RK_LANES(k) == 1u) {
+        return value;
+    }
+    rk_f64 sum = 0.0;
+    RK_SYNC_BLOCK(k);
+    scratch[RK_LANE(k)] = value;
+    RK_SYNC_BLOCK(k);
+    for (rk_u32 lane = 0u; lane < RK_LANES(k); lane++) {
+        sum += scratch[lane];
+    }
+    return sum;
+}
+
+/* The bits of a number, for the answer words of a custom command. */
+RK_FN rk_u64 rk_f64_bits(rk_f64 value)
+{
+    union {
+        rk_f64 number;
+        rk_u64 bits;
+    } both;
+    both.number = value;
+    return both.bits;
+}
 
 /* Copies bytes from the handler's own variables into shared memory. */
 RK_FN void rk_copy_bytes(RK_G rk_u8 *to, const rk_u8 *from, rk_u32 bytes)

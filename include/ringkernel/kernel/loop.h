@@ -69,6 +69,12 @@ RK_FN rk_u32 rk_grid_barrier(rk_ctx *k, rk_u32 decide)
     return rk_load_acquire(&loop->failed);
 }
 
+/*
+ * All blocks meet, for init and migrate handlers whose second part reads what other blocks wrote in
+ * the first. Every lane must call it. Not 0: the kernel is leaving, return at once.
+ */
+#define RK_SYNC_GRID(k) rk_grid_barrier((k), 0u)
+
 #define RK_GEN_PHASE_CALL(name)                                                                    \
     if (RK_PHASE_INDEX_##name != 0 && rk_grid_barrier(k, 0u) != 0u) {                              \
         return;                                                                                    \

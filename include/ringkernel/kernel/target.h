@@ -18,7 +18,9 @@
 #define RK_FN static inline __attribute__((unused))
 #define RK_HANDLER static __attribute__((unused))
 #define RK_COLD static __attribute__((unused, noinline, cold))
+#define RK_NOINLINE static __attribute__((unused, noinline))
 #define RK_RESTRICT __restrict__
+#define RK_PREFETCH(p) __builtin_prefetch(p)
 #define rk_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define rk_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define rk_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
@@ -57,6 +59,8 @@ RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 #define RK_FN static __device__ __forceinline__
 #define RK_HANDLER static __device__
 #define RK_COLD static __device__ __noinline__
+#define RK_NOINLINE RK_FN
+#define RK_PREFETCH(p) ((void)(p))
 #define RK_RESTRICT __restrict__
 #define RK_VECTOR_LOOP
 RK_FN rk_u32 rk_load_acquire(const rk_u32 *p)
@@ -126,6 +130,8 @@ RK_FN void rk_relax(void)
 #define RK_FN static __attribute__((device)) inline __attribute__((always_inline))
 #define RK_HANDLER static __attribute__((device))
 #define RK_COLD static __attribute__((device, noinline))
+#define RK_NOINLINE RK_FN
+#define RK_PREFETCH(p) ((void)(p))
 #define RK_RESTRICT __restrict__
 #define RK_VECTOR_LOOP
 #define RK_SYS __HIP_MEMORY_SCOPE_SYSTEM
@@ -155,6 +161,8 @@ RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 #define RK_FN static inline
 #define RK_HANDLER static
 #define RK_COLD static
+#define RK_NOINLINE RK_FN
+#define RK_PREFETCH(p) ((void)(p))
 #define RK_RESTRICT restrict
 #define RK_VECTOR_LOOP
 #if defined(__opencl_c_atomic_scope_all_devices)
