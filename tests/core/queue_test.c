@@ -197,7 +197,8 @@ static void test_credit_window(void **state)
         while (send_number(&sender, sent) == RK_QUEUE_SENT) {
             sent++;
         }
-        assert_true(sent - received <= 4 && sent - received >= 1);
+        /* Renewed when half are used: the sender never runs further down than that. */
+        assert_in_range(sent - received, 3, 4);
         assert_int_equal(rk_queue_receive(&receiver, &slot), RK_OK);
         assert_true(test_slot_is(&slot, 1, received));
     }

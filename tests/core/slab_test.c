@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -373,42 +374,103 @@ static void test_threads(void **state)
     free(t.memory);
 }
 
-/* Of many threads that free one reference, one succeeds. */
+/* Two threads in step, round by round. */
 typedef struct race {
-    rk_slab *slab;
+    test_slab t;
     rk_slab_ref ref;
-    _Atomic unsigned go;
+    _Atomic unsigned arrived;
     _Atomic unsigned freed;
 } race;
 
-static void free_once(void *context)
+#define RACES 50000u
+
+/* Waits for the other thread; `meeting` counts up from 1. */
+static void meet(race *r, unsigned meeting)
 {
-    race *r = context;
-    while (atomic_load(&r->go) == 0) {
-        rk_cpu_relax();
-    }
-    if (rk_slab_free(r->slab, &r->ref) == RK_OK) {
-        atomic_fetch_add(&r->freed, 1);
+    atomic_fetch_add(&r->arrived, 1);
+    for (unsigned look = 1; atomic_load(&r->arrived) < 2 * meeting; look++) {
+        if (look % 256 == 0) {
+            (void)sched_yield(); /* always succeeds on Linux */
+        }
     }
 }
 
+static void free_in_step(void *context)
+{
+    race *r = context;
+    for (unsigned round = 0; round < RACES; round++) {
+        meet(r, 2 * round + 1);
+        if (rk_slab_free(&r->t.slab, &r->ref) == RK_OK) {
+            atomic_fetch_add(&r->freed, 1);
+        }
+        meet(r, 2 * round + 2);
+    }
+}
+
+/* Of two threads that free one reference, one succeeds. */
 static void test_free_race(void **state)
 {
     (void)state;
-    test_slab t = open_even();
-    for (unsigned round = 0; round < 200; round++) {
-        race r = {.slab = &t.slab};
+    race r = {.t = open_even()};
+    rk_thread thread;
+    assert_int_equal(rk_thread_start(&thread, "free", free_in_step, &r), RK_OK);
+    unsigned refused = 0;
+    for (unsigned round = 0; round < RACES; round++) {
         void *data;
-        assert_int_equal(rk_slab_alloc(&t.slab, round % 2 ? 50 : 100000, &r.ref, &data), RK_OK);
-        rk_thread threads[2];
-        for (unsigned i = 0; i < 2; i++) {
-            assert_int_equal(rk_thread_start(&threads[i], "free", free_once, &r), RK_OK);
+        refused += rk_slab_alloc(&r.t.slab, round % 2 ? 50 : 100000, &r.ref, &data) != RK_OK;
+        meet(&r, 2 * round + 1);
+        /* A different head start for the other thread in each round: one of them hits the moment. */
+        for (volatile unsigned wait = 0; wait < round % 512; wait++) {
         }
-        atomic_store(&r.go, 1);
-        for (unsigned i = 0; i < 2; i++) {
-            rk_thread_join(&threads[i]);
+        if (rk_slab_free(&r.t.slab, &r.ref) == RK_OK) {
+            atomic_fetch_add(&r.freed, 1);
         }
-        assert_int_equal(atomic_load(&r.freed), 1);
+        meet(&r, 2 * round + 2);
+    }
+    rk_thread_join(&thread);
+    assert_int_equal(refused, 0);
+    assert_int_equal(atomic_load(&r.freed), RACES);
+    assert_int_equal(total_in_use(&r.t), 0);
+    free(r.t.memory);
+}
+
+/* Takes two blocks and gives them back in the order that lets a head come back unchanged. */
+static void swap_blocks(void *context)
+{
+    worker *w = context;
+    for (unsigned turn = 0; turn < 10 * TURNS && w->wrong == NULL; turn++) {
+        rk_slab_ref a;
+        rk_slab_ref b;
+        void *data;
+        rk_status first = rk_slab_alloc(w->slab, 64, &a, &data);
+        rk_status second = rk_slab_alloc(w->slab, 64, &b, &data);
+        w->got += first == RK_OK;
+        bool strange =
+            (first != RK_OK && first != RK_FULL) || (second != RK_OK && second != RK_FULL);
+        strange = strange || (first == RK_OK && rk_slab_free(w->slab, &a) != RK_OK);
+        strange = strange || (second == RK_OK && rk_slab_free(w->slab, &b) != RK_OK);
+        if (strange) {
+            w->wrong = "a stack of free blocks lost its order";
+        }
+    }
+}
+
+/* A stack of a few blocks under as much change as possible: what the counter in its head is for. */
+static void test_stack_race(void **state)
+{
+    (void)state;
+    test_slab t = open_slab(&(rk_slab_config){.counts = {6}});
+    worker workers[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (worker){.slab = &t.slab};
+        assert_int_equal(rk_thread_start(&workers[i].thread, "swap", swap_blocks, &workers[i]),
+                         RK_OK);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        rk_thread_join(&workers[i].thread);
+        if (workers[i].wrong) {
+            fail_msg("%s", workers[i].wrong);
+        }
     }
     assert_int_equal(total_in_use(&t), 0);
     free(t.memory);
@@ -426,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_config),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_free_race),
+        cmocka_unit_test(test_stack_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
