@@ -419,7 +419,7 @@ static void test_free_race(void **state)
         void *data;
         refused += rk_slab_alloc(&r.t.slab, round % 2 ? 50 : 100000, &r.ref, &data) != RK_OK;
         meet(&r, 2 * round + 1);
-        /* A different head start for the other thread in each round: one of them hits the moment. */
+        /* Another head start for the other thread in each round: one of them hits the moment. */
         for (volatile unsigned wait = 0; wait < round % 512; wait++) {
         }
         if (rk_slab_free(&r.t.slab, &r.ref) == RK_OK) {
