@@ -20,9 +20,10 @@
  *
  * Failures. A message that cannot be delivered gets a receipt that says why, is counted, and is
  * kept in the dead-letter queue of the fabric that gave up, unless RK_SEND_KEEP says that the
- * sender looks after it. Without a dead-letter queue it is counted as discarded. What is refused
- * before it is accepted at all (invalid arguments, too long, no such source) is counted and stays
- * with the caller.
+ * sender looks after it. Without a dead-letter queue it is counted as discarded. Source and
+ * destination of a letter are node << 32 | endpoint; its header is the envelope, or the topic of a
+ * publication with its NUL, or nothing. What is refused before it is accepted at all (invalid
+ * arguments, too long, no such source) is counted and stays with the caller.
  *
  * Threads: every function may be called from any thread, unless it says otherwise. Callbacks run in
  * the calling thread without any lock of the fabric held. Sending within one fabric and tenant
@@ -43,6 +44,7 @@ extern "C" {
 #define RK_FABRIC_MAX_HOPS 8u
 
 typedef struct rk_fabric rk_fabric;
+struct rk_deadletter;
 struct rk_deadletter_queue;
 
 /* X(symbol, text, status). Counted per endpoint and in total. */
@@ -228,6 +230,12 @@ RK_API rk_receipt rk_fabric_send(rk_fabric *fabric, uint32_t source, rk_address 
 RK_API rk_receipt rk_fabric_send_name(rk_fabric *fabric, uint32_t source, const char *name,
                                       uint32_t type, const void *payload, uint32_t length,
                                       const rk_send_options *options);
+
+/*
+ * Sends a dead letter again, to the endpoint that did not get it, under the tenant it had; as an
+ * rk_deadletter_send with the fabric as context. A refusal makes no second letter.
+ */
+RK_API rk_status rk_fabric_replay(void *fabric, const struct rk_deadletter *letter);
 
 #ifdef __cplusplus
 }

@@ -95,7 +95,6 @@ void rk_broker_endpoints_finish(rk_fabric *fabric)
             (void)rk_endpoint_unregister(fabric, slot->id); /* open, so it exists */
         }
     }
-    rk_pubsub_drop(fabric, rk_broker_slot(fabric, 0)); /* the host may have published */
     for (uint32_t i = 0; i < RK_BROKER_PAGES; i++) {
         free(atomic_load_explicit(&fabric->pages[i], memory_order_relaxed));
     }

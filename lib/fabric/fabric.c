@@ -89,10 +89,10 @@ rk_status rk_fabric_create(const rk_fabric_options *options, rk_fabric **out, rk
     rk_map_init(&fabric->owners, fabric->options.owner_limit);
     rk_deadlines_init(&fabric->deadlines);
     rk_requests_init(&fabric->requests, fabric->options.request_limit);
+    /* Both, whatever the first one says: destroy needs both. */
     status = rk_pubsub_init(&fabric->pubsub);
-    if (status == RK_OK) {
-        status = rk_broker_endpoints_init(fabric);
-    }
+    rk_status endpoints = rk_broker_endpoints_init(fabric);
+    status = status == RK_OK ? endpoints : status;
     rk_address self = {fabric->options.node, 0};
     if (status == RK_OK) {
         status = rk_fabric_fence(fabric, self, fabric->options.epoch);

@@ -3,7 +3,9 @@
  */
 #include "base/clock.h"
 #include "fabric/broker.h"
+#include <string.h>
 
+#define REPLAYED_FLAGS (RK_MSG_PRIORITY_MASK | RK_MSG_ENCRYPTED)
 #define SENDER_FLAGS (RK_MSG_REPLY | RK_MSG_ENCRYPTED)
 
 static const struct {
@@ -89,6 +91,9 @@ void rk_broker_dead_letter(rk_fabric *fabric, const rk_delivery *delivery, rk_ad
     if (delivery->envelope) {
         letter.header = delivery->envelope;
         letter.header_bytes = sizeof(*delivery->envelope);
+    } else if (delivery->topic) { /* publications have no envelope */
+        letter.header = delivery->topic;
+        letter.header_bytes = (uint32_t)strlen(delivery->topic) + 1;
     }
     bool kept = rk_deadletter_queue_add(queue, &letter) == RK_OK;
     rk_count(kept ? &fabric->counters.dead_letters : &fabric->counters.discarded, 1);
@@ -257,4 +262,32 @@ rk_receipt rk_fabric_send_name(rk_fabric *fabric, uint32_t source, const char *n
         (void)rk_endpoint_find(fabric, sender.tenant, name, &dest.endpoint);
     }
     return rk_fabric_send(fabric, source, dest, type, payload, length, options);
+}
+
+rk_status rk_fabric_replay(void *context, const rk_deadletter *letter)
+{
+    rk_fabric *fabric = context;
+    rk_delivery delivery = {.payload = letter->payload,
+                            .source = {(uint32_t)(letter->source >> 32), (uint32_t)letter->source},
+                            .tenant = letter->tenant};
+    /* What ties it to a request or a subscriber's session is over. */
+    delivery.header = (rk_msg_header){.type = letter->type,
+                                      .source = (rk_u16)(letter->source & 0xffffu),
+                                      .flags = (rk_u16)(letter->flags & REPLAYED_FLAGS),
+                                      .length = letter->payload_bytes};
+    rk_carriage carriage = {
+        .dest = {(uint32_t)(letter->destination >> 32), (uint32_t)letter->destination},
+        .send_flags = RK_SEND_KEEP,
+        .epoch = fabric->options.epoch};
+    rk_envelope envelope = {0};
+    if (letter->header_bytes == sizeof(envelope)) {
+        memcpy(&envelope, letter->header, sizeof(envelope));
+    }
+    if (envelope.magic == RK_ENVELOPE_MAGIC) {
+        carriage.epoch = envelope.epoch;
+    } else if (letter->header_bytes > 0 &&
+               ((const char *)letter->header)[letter->header_bytes - 1] == '\0') {
+        delivery.topic = letter->header;
+    }
+    return rk_receipt_status(rk_broker_route(fabric, &delivery, &carriage));
 }

@@ -251,6 +251,67 @@ static void test_dead_letter_says_everything(void **state)
     rk_fabric_destroy(bare);
 }
 
+/* Letters can be sent again once there is somebody to take them. */
+static void test_replay(void **state)
+{
+    (void)state;
+    test_fabric t;
+    test_fabric_open(&t, NULL);
+    test_sink a;
+    test_sink_open(&a, t.fabric, NULL, 6);
+    a.receipt = RK_RECEIPT_QUEUE_FULL;
+    test_sink source;
+    test_sink_open(&source, t.fabric, NULL, 6);
+    rk_send_options options = {.priority = 2, .correlation = 5, .send_flags = RK_SEND_FULL};
+    rk_address to = test_here(a.id);
+    assert_int_equal(rk_fabric_send(t.fabric, source.id, to, TYPE_PING, "again", 5, &options),
+                     RK_RECEIPT_QUEUE_FULL);
+    assert_int_equal(rk_endpoint_unregister(t.fabric, source.id), RK_OK);
+    uint64_t sent = 0;
+    uint64_t failed = 0;
+    rk_deadletter_queue_replay_matching(t.letters, NULL, rk_fabric_replay, t.fabric, &sent,
+                                        &failed);
+    assert_int_equal(sent, 0);
+    assert_int_equal(failed, 1);
+    assert_int_equal(test_letters(&t), 1); /* no second letter */
+    a.receipt = RK_RECEIPT_DELIVERED;
+    rk_deadletter_queue_replay_matching(t.letters, NULL, rk_fabric_replay, t.fabric, &sent,
+                                        &failed);
+    assert_int_equal(sent, 1);
+    assert_memory_equal(a.payload, "again", 5);
+    assert_int_equal(a.last.source.endpoint, source.id);
+    assert_int_equal(a.last.header.flags, 5);
+    assert_int_equal(a.last.header.correlation, 0);
+    assert_int_equal(a.last.tenant, 6);
+
+    /* A publication that was given up comes with its topic. */
+    assert_int_equal(rk_fabric_subscribe(t.fabric, a.id, "some/*", 1, NULL), RK_OK);
+    rk_publish_options qos = {.qos = 1};
+    test_sink publisher;
+    test_sink_open(&publisher, t.fabric, NULL, 6);
+    assert_int_equal(rk_fabric_publish(t.fabric, publisher.id, "some/topic", TYPE_PING, "news", 4,
+                                       &qos, NULL, NULL),
+                     RK_OK);
+    assert_int_equal(rk_endpoint_unregister(t.fabric, a.id), RK_OK);
+    assert_int_equal(test_letters_of(&t, RK_DEADLETTER_DESTROYED), 1);
+    rk_deadletter_queue_replay_matching(t.letters, NULL, rk_fabric_replay, t.fabric, &sent,
+                                        &failed);
+    assert_int_equal(failed, 1); /* its endpoint is gone for good */
+    rk_deadletter letter = {.source = 1,
+                            .destination = publisher.id,
+                            .type = TYPE_PING,
+                            .tenant = 6,
+                            .header = "some/topic",
+                            .header_bytes = 11,
+                            .payload = "news",
+                            .payload_bytes = 4};
+    assert_int_equal(rk_fabric_replay(t.fabric, &letter), RK_OK);
+    assert_string_equal(publisher.topic, "some/topic");
+    letter.tenant = 7;
+    assert_int_equal(rk_fabric_replay(t.fabric, &letter), RK_TENANT);
+    test_fabric_close(&t);
+}
+
 static void test_invalid(void **state)
 {
     (void)state;
@@ -536,6 +597,7 @@ int main(void)
         cmocka_unit_test(test_not_found),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_dead_letter_says_everything),
+        cmocka_unit_test(test_replay),
         cmocka_unit_test(test_invalid),
         cmocka_unit_test(test_receipt_texts),
         cmocka_unit_test(test_tenants),
