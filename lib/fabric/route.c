@@ -115,6 +115,8 @@ rk_receipt rk_broker_hand(rk_endpoint *endpoint, const rk_delivery *delivery)
     rk_receipt receipt = endpoint->ops->deliver(endpoint->context, delivery);
     if (RK_UNLIKELY((unsigned)receipt >= RK_RECEIPT_COUNT)) {
         receipt = RK_RECEIPT_REFUSED;
+    } else if (RK_UNLIKELY(receipt == RK_RECEIPT_PENDING)) {
+        receipt = RK_RECEIPT_DELIVERED; /* only a link can leave it open */
     }
     rk_count(&endpoint->received[receipt], 1);
     if (receipt == RK_RECEIPT_DELIVERED) {

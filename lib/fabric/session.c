@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define FIRST_WINDOW 16u
+#define FIRST_TOKEN 0xffffff00u /* tokens wrap around soon, so that it is nothing special */
 
 typedef enum entry_state {
     ENTRY_FREE = 0,
@@ -128,7 +129,7 @@ rk_session *rk_session_create(uint32_t endpoint)
         return NULL;
     }
     session->capacity = FIRST_WINDOW;
-    session->base = session->unsent = session->next = 1;
+    session->base = session->unsent = session->next = FIRST_TOKEN;
     rk_mutex_init(&session->lock);
     session->deadline = (rk_deadline){.kind = RK_BROKER_DUE_SESSION, .id = endpoint};
     return session;
