@@ -62,8 +62,7 @@ typedef struct rk_counters {
     rk_u64 answers_lost; /* answers that found no room; zero unless the host breaks its limit 72 */
     rk_u64 busy_ns;      /* time with work since launch                        80 */
     rk_u64 idle_ns;      /* time without                                       88 */
-    rk_u64 parks;        /* times the loop went to sleep                       96 */
-    rk_u64 reserved[3];  /*                                                   104 */
+    rk_u64 reserved[4];  /*                                                    96 */
 } rk_counters;
 
 RK_ABI_ASSERT(sizeof(rk_counters) == 128);

@@ -31,21 +31,20 @@ struct rk_ctx;
 #if defined(RK_TARGET_CPU)
 /*
  * What the CPU driver gives a kernel. A GPU has no such table: it polls.
- * wait: sleeps while *word == seen, at most timeout_ns; *sleepers (may be null) is not 0
- * meanwhile, and
- *   with it the wait polls for a while first.
- * fence_all: a full fence that also orders the publishers, which may run without one of their own.
- * panic: records the panic, releases the other blocks, does not return.
+ *   idle       returns once ready(k); polls for a while, then sleeps on the kernel's bell
+ *   wait       returns once *word != seen; polls, then sleeps; *sleepers is not 0 while it may
+ *   sleep
+ *   wake       wakes all who sleep on word
+ *   panic      records the panic, releases the other blocks, does not return
+ *   lane_sync  the block's barrier in fiber mode
  */
 typedef struct rk_env {
     rk_u32 abi_version;
-    rk_u32 lanes;   /* 1, or the fibers per block in fiber mode */
-    rk_u64 spin_ns; /* how long an idle leader polls before it sleeps */
+    rk_u32 lanes; /* 1, or the fibers per block in fiber mode */
     rk_u64 (*now_ns)(void);
-    void (*wait)(rk_u32 *word, rk_u32 seen, rk_u32 *sleepers, rk_u64 timeout_ns);
+    void (*idle)(struct rk_ctx *k, rk_u32 (*ready)(struct rk_ctx *k));
+    void (*wait)(struct rk_ctx *k, rk_u32 *word, rk_u32 seen, rk_u32 *sleepers);
     void (*wake)(rk_u32 *word);
-    void (*fence_all)(void);
-    void (*yield)(void);
     void (*panic)(struct rk_ctx *k, rk_u32 code, const char *text);
     void (*lane_sync)(struct rk_ctx *k);
 } rk_env;

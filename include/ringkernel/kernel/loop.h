@@ -53,7 +53,7 @@ RK_FN rk_u32 rk_grid_barrier(rk_ctx *k, rk_u32 decide)
 #if defined(RK_TARGET_CPU)
                 while (rk_load_acquire(&loop->generation) == generation &&
                        rk_load_acquire(&loop->failed) == 0u) {
-                    k->env->wait(&loop->generation, generation, &loop->sleepers, RK_NO_LIMIT);
+                    k->env->wait(k, &loop->generation, generation, &loop->sleepers);
                 }
 #else
                 while (rk_load_acquire(&loop->generation) == generation &&
@@ -134,6 +134,8 @@ RK_FN void rk_ctx_init(rk_ctx *k, RK_G rk_u8 *arena, RK_G rk_u8 *mapped)
 #if defined(RK_TARGET_CPU)
 /* Called by the CPU driver once per block (once per lane in fiber mode); k's driver part is set. */
 __attribute__((visibility("default"))) void rk_module_entry(rk_ctx *k, rk_u8 *arena, rk_u8 *mapped);
+extern const rk_u32 rk_module_shared_bytes;
+__attribute__((visibility("default"))) const rk_u32 rk_module_shared_bytes = RK_SHARED_BYTES;
 void rk_module_entry(rk_ctx *k, rk_u8 *arena, rk_u8 *mapped)
 {
     rk_ctx_init(k, arena, mapped);

@@ -54,31 +54,10 @@ RK_FN rk_u32 rk_work_waits(rk_ctx *k)
 RK_FN void rk_idle_wait(rk_ctx *k)
 {
 #if defined(RK_TARGET_CPU)
-    const rk_env *env = k->env;
-    rk_u64 start = env->now_ns();
+    rk_u64 start = k->env->now_ns();
     k->loop->counters.busy_ns += start - k->loop->busy_since;
-    rk_u64 now = start;
-    for (rk_u32 i = 1u; rk_work_waits(k) == 0u; i++) {
-        rk_relax();
-        if ((i & 31u) != 0u) {
-            continue;
-        }
-        now = env->now_ns();
-        if (now - start > env->spin_ns) {
-            rk_bell *bell = &k->control->bell;
-            rk_u32 seen = rk_load_acquire(&bell->rung);
-            k->loop->counters.parks++;
-            rk_store_relaxed(&bell->parked, 1u);
-            env->fence_all(); /* parked before the last look, on every processor */
-            if (rk_work_waits(k) == 0u) {
-                env->wait(&bell->rung, seen, 0, RK_NO_LIMIT);
-            }
-            rk_store_relaxed(&bell->parked, 0u);
-        } else if ((i & 1023u) == 0u) {
-            env->yield();
-        }
-    }
-    now = env->now_ns();
+    k->env->idle(k, rk_work_waits);
+    rk_u64 now = k->env->now_ns();
     k->loop->counters.idle_ns += now - start;
     k->loop->busy_since = now;
 #else

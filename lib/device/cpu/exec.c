@@ -1,0 +1,335 @@
+/*
+ * exec.c: runs kernels as threads of this process.
+ *
+ * Invariants
+ *   1. A block's thread does nothing but run rk_module_entry; it leaves when the loop does, or
+ *   when a
+ *      panic jumps out of a handler.
+ *   2. The block that leaves last rings the K2H bell (so that the host looks at the state again),
+ *      calls on_exit and then publishes `left`; after that nobody touches the exec but its owner.
+ *   3. How long a block polls before it sleeps depends on how many blocks are resident: with more
+ *      blocks than CPUs, polling takes the CPU from the one that is waited for.
+ */
+#include "device/cpu/exec.h"
+#include "abi/word.h"
+#include "base/clock.h"
+#include "base/wait.h"
+#include "core/bell.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SPIN_IDLE_NS 50000u
+#define SPIN_BARRIER_NS 100000u
+#define SPIN_CROWDED_NS 2000u
+
+static _Atomic uint32_t resident_kernels;
+static _Atomic uint32_t resident_blocks;
+/* Blocks that are not asleep in idle: the ones that compete for CPUs. */
+static _Atomic uint32_t awake_blocks;
+static RK_THREAD_LOCAL rk_cpu_block *current_block;
+
+rk_cpu_block *rk_cpu_block_current(void)
+{
+    return current_block;
+}
+
+void rk_cpu_exec_census(uint32_t *out_kernels, uint32_t *out_blocks)
+{
+    *out_kernels = atomic_load_explicit(&resident_kernels, memory_order_relaxed);
+    *out_blocks = atomic_load_explicit(&resident_blocks, memory_order_relaxed);
+}
+
+static bool crowded(void)
+{
+    return atomic_load_explicit(&awake_blocks, memory_order_relaxed) > rk_thread_cpu_count();
+}
+
+/* ---- The environment of a kernel ------------------------------------------------------------ */
+
+static rk_u64 env_now_ns(void)
+{
+    /* Not through the replaceable clock: this measures where time goes, it decides nothing. */
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (rk_u64)now.tv_sec * RK_NS_PER_S + (rk_u64)now.tv_nsec;
+}
+
+typedef struct idle_question {
+    rk_ctx *k;
+    rk_u32 (*ready)(rk_ctx *k);
+} idle_question;
+
+static bool idle_ready(void *context)
+{
+    const idle_question *question = context;
+    return question->ready(question->k) != 0;
+}
+
+static void env_idle(rk_ctx *k, rk_u32 (*ready)(rk_ctx *k))
+{
+    idle_question question = {k, ready};
+    for (unsigned i = 0; i < 256; i++) {
+        if (ready(k) != 0) {
+            return;
+        }
+        rk_cpu_relax();
+    }
+    unsigned spin_ns = crowded() ? SPIN_CROWDED_NS : SPIN_IDLE_NS;
+    (void)atomic_fetch_sub_explicit(&awake_blocks, k->block_count, memory_order_relaxed);
+    /* Never times out; damage to the bell would only make it return early, and the loop asks
+     * again. */
+    (void)rk_bell_wait(&k->control->bell, idle_ready, &question, RK_NEVER, spin_ns);
+    (void)atomic_fetch_add_explicit(&awake_blocks, k->block_count, memory_order_relaxed);
+}
+
+static void env_wait(rk_ctx *k, rk_u32 *word, rk_u32 seen, rk_u32 *sleepers)
+{
+    (void)k;
+    unsigned spin_ns = crowded() ? SPIN_CROWDED_NS : SPIN_BARRIER_NS;
+    (void)rk_wait_while_equal_parked(word, seen, RK_NEVER, spin_ns, sleepers);
+}
+
+static void env_wake(rk_u32 *word)
+{
+    rk_wake(word, RK_WAKE_ALL);
+}
+
+/* Lets the blocks that wait at the barrier see `failed`. */
+static void release_blocks(rk_loop *loop)
+{
+    rk_word_store_release(&loop->failed, 1);
+    (void)rk_word_add(&loop->generation, 1);
+    rk_wake(&loop->generation, RK_WAKE_ALL);
+}
+
+static void env_panic(rk_ctx *k, rk_u32 code, const char *text)
+{
+    rk_cpu_block *block = k->driver;
+    rk_control *control = k->control;
+    rk_u32 none = 0;
+    if (rk_word_cas(&control->fault_kind, &none, 1)) {
+        control->fault_code = code;
+        control->fault_step = k->loop->step;
+        control->fault_block = block->index;
+        (void)snprintf((char *)control->panic_text, sizeof control->panic_text, "%s",
+                       text != NULL ? text : "");
+        rk_word_store_release(&control->exit_code, code);
+        rk_word_store_release(&control->state, RK_KERNEL_PANICKED);
+    }
+    release_blocks(k->loop);
+    if (block->fibers != NULL) {
+        rk_fibers_leave(k);
+    }
+    longjmp(block->leave, 1);
+}
+
+static void env_lane_sync(rk_ctx *k)
+{
+    if (((rk_cpu_block *)k->driver)->fibers != NULL) {
+        rk_fibers_sync(k);
+    }
+}
+
+/* ---- Blocks --------------------------------------------------------------------------------- */
+
+static void block_leave(rk_cpu_exec *exec)
+{
+    (void)atomic_fetch_sub_explicit(&resident_blocks, 1, memory_order_relaxed);
+    (void)atomic_fetch_sub_explicit(&awake_blocks, 1, memory_order_relaxed);
+    if (__atomic_sub_fetch(&exec->live, 1, __ATOMIC_ACQ_REL) != 0) {
+        return;
+    }
+    (void)atomic_fetch_sub_explicit(&resident_kernels, 1, memory_order_relaxed);
+    rk_control *control = (rk_control *)exec->mapped;
+    rk_loop *loop = (rk_loop *)exec->arena;
+    loop->counters.step = loop->step;
+    control->counters = loop->counters;
+    rk_word_store_release(&control->exits, control->exits + 1);
+    rk_ring *k2h = (rk_ring *)(exec->mapped + control->k2h);
+    rk_bell_ring((rk_bell *)((uint8_t *)k2h + k2h->consumer_bell));
+    if (exec->on_exit != NULL) {
+        exec->on_exit(exec->on_exit_context);
+    }
+    rk_word_store_release(&exec->left, 1);
+    rk_wake(&exec->left, RK_WAKE_ALL);
+}
+
+static void block_main(void *argument)
+{
+    rk_cpu_block *block = argument;
+    rk_cpu_exec *exec = block->exec;
+    void *fault_stack = NULL;
+    /* Without a stack of its own the handler uses the thread's: all but a stack overflow is
+     * reported. */
+    (void)rk_cpu_fault_thread_enter(&fault_stack);
+    current_block = block;
+    block->context.loop = (rk_loop *)exec->arena;
+    block->context.loop->busy_since = env_now_ns();
+    if (setjmp(block->leave) == 0) {
+        if (block->fibers != NULL) {
+            rk_fibers_run(block->fibers);
+        } else {
+            exec->entry(&block->context, exec->arena, exec->mapped);
+        }
+    }
+    current_block = NULL;
+    rk_cpu_fault_thread_leave(fault_stack);
+    block_leave(exec);
+}
+
+static rk_status blocks_prepare(rk_cpu_exec *exec, uint32_t lanes)
+{
+    for (uint32_t i = 0; i < exec->block_count; i++) {
+        rk_cpu_block *block = &exec->blocks[i];
+        block->exec = exec;
+        block->index = i;
+        block->context.block = i;
+        block->context.lane_count = 1;
+        block->context.env = &exec->env;
+        block->context.driver = block;
+        if (exec->shared_bytes > 0) {
+            uint64_t bytes = ((uint64_t)exec->shared_bytes + 63u) & ~(uint64_t)63u;
+            block->shared = aligned_alloc(64, bytes);
+            if (block->shared == NULL) {
+                return RK_NO_MEMORY;
+            }
+            block->context.shared = block->shared;
+        }
+        if (lanes > 0) {
+            rk_status status = rk_fibers_create(block, lanes, &block->fibers);
+            if (status != RK_OK) {
+                return status;
+            }
+        }
+    }
+    return RK_OK;
+}
+
+static void exec_free(rk_cpu_exec *exec)
+{
+    for (uint32_t i = 0; exec->blocks != NULL && i < exec->block_count; i++) {
+        free(exec->blocks[i].shared);
+        rk_fibers_destroy(exec->blocks[i].fibers);
+    }
+    free(exec->blocks);
+    free(exec);
+}
+
+/*
+ * Starts the threads. When the system allows no more, those that run are told to leave again; exec
+ * then looks as if nothing had been started.
+ */
+static rk_status blocks_start(rk_cpu_exec *exec, rk_err *err)
+{
+    for (uint32_t i = 0; i < exec->block_count; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%.10s/%u", exec->name, i % 1000);
+        rk_status status =
+            rk_thread_start(&exec->blocks[i].thread, name, block_main, &exec->blocks[i]);
+        if (status == RK_OK) {
+            continue;
+        }
+        exec->on_exit = NULL;
+        uint32_t missing = exec->block_count - i;
+        release_blocks((rk_loop *)exec->arena);
+        (void)atomic_fetch_sub_explicit(&resident_blocks, missing, memory_order_relaxed);
+        (void)atomic_fetch_sub_explicit(&awake_blocks, missing, memory_order_relaxed);
+        if (__atomic_sub_fetch(&exec->live, missing, __ATOMIC_ACQ_REL) == 0) {
+            (void)atomic_fetch_sub_explicit(&resident_kernels, 1, memory_order_relaxed);
+        }
+        for (uint32_t j = 0; j < i; j++) {
+            rk_thread_join(&exec->blocks[j].thread);
+        }
+        return rk_err_set(
+            err, status,
+            "cannot start block %u of %u of kernel '%s': %s; use fewer blocks or raise the "
+            "limit on threads (ulimit -u)",
+            i, exec->block_count, exec->name, rk_status_text(status));
+    }
+    return RK_OK;
+}
+
+rk_status rk_cpu_exec_start(const char *name, const rk_cpu_code *code, uint8_t *arena,
+                            uint8_t *mapped, uint32_t lanes, void (*on_exit)(void *), void *context,
+                            rk_cpu_exec **out_exec, rk_err *err)
+{
+    const rk_control *control = (const rk_control *)mapped;
+    rk_cpu_fault_install();
+    rk_bell_setup();
+    rk_cpu_exec *exec = calloc(1, sizeof *exec);
+    if (exec == NULL) {
+        return rk_err_set(err, RK_NO_MEMORY, "no memory to launch kernel '%s'", name);
+    }
+    (void)snprintf(exec->name, sizeof exec->name, "%s", name);
+    exec->entry = code->entry;
+    exec->shared_bytes = code->shared_bytes;
+    exec->arena = arena;
+    exec->mapped = mapped;
+    exec->block_count = control->block_count;
+    exec->live = control->block_count;
+    exec->on_exit = on_exit;
+    exec->on_exit_context = context;
+    exec->env = (rk_env){
+        .abi_version = RK_ABI_VERSION,
+        .lanes = lanes > 0 ? lanes : 1,
+        .now_ns = env_now_ns,
+        .idle = env_idle,
+        .wait = env_wait,
+        .wake = env_wake,
+        .panic = env_panic,
+        .lane_sync = env_lane_sync,
+    };
+    exec->blocks = calloc(exec->block_count, sizeof exec->blocks[0]);
+    rk_status status = exec->blocks != NULL ? blocks_prepare(exec, lanes) : RK_NO_MEMORY;
+    if (status != RK_OK) {
+        exec_free(exec);
+        return rk_err_set(err, status, "no memory for %u blocks of kernel '%s'",
+                          control->block_count, name);
+    }
+    (void)atomic_fetch_add_explicit(&resident_kernels, 1, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&resident_blocks, exec->block_count, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&awake_blocks, exec->block_count, memory_order_relaxed);
+    status = blocks_start(exec, err);
+    if (status != RK_OK) {
+        exec_free(exec);
+        return status;
+    }
+    *out_exec = exec;
+    return RK_OK;
+}
+
+rk_status rk_cpu_exec_wait(rk_cpu_exec *exec, uint64_t deadline_ns)
+{
+    return rk_wait_while_equal(&exec->left, 0, deadline_ns, 0);
+}
+
+void rk_cpu_exec_destroy(rk_cpu_exec *exec)
+{
+    if (exec == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < exec->block_count; i++) {
+        rk_thread_join(&exec->blocks[i].thread);
+    }
+    exec_free(exec);
+}
+
+rk_status rk_cpu_exec_connect(rk_cpu_exec *from, uint32_t route, rk_cpu_exec *to, rk_err *err)
+{
+    const rk_control *control = (const rk_control *)from->mapped;
+    const rk_control *there = (const rk_control *)to->mapped;
+    if (route >= control->route_count) {
+        return rk_err_set(err, RK_LIMIT, "kernel '%s' has %u routes, route %u does not exist",
+                          from->name, control->route_count, route);
+    }
+    rk_route *entry = (rk_route *)(from->mapped + control->routes) + route;
+    rk_word_store_release(&entry->state, 0);
+    entry->control = (rk_u64)(uintptr_t)to->mapped;
+    entry->kernel_id = there->kernel_id;
+    entry->tenant = there->tenant;
+    entry->generation++;
+    rk_word_store_release(&entry->state, 1);
+    return RK_OK;
+}
