@@ -1,0 +1,16 @@
+/*
+ * ringkernel.h: the host API of libringkernel, all of it. Include single headers where less is
+ * enough;
+ * kernels include <ringkernel/kernel.h> instead.
+ */
+#ifndef RINGKERNEL_RINGKERNEL_H
+#define RINGKERNEL_RINGKERNEL_H
+
+#include <ringkernel/command.h>
+#include <ringkernel/module.h>
+#include <ringkernel/resident.h>
+#include <ringkernel/runtime.h>
+#include <ringkernel/status.h>
+#include <ringkernel/version.h>
+
+#endif

@@ -1,0 +1,446 @@
+/*
+ * host.c: the parent's side of a host process: the device table over a socket.
+ *
+ * A reader thread takes replies and exits from the socket. Requests are made one at a time. When
+ * the
+ * socket ends, the process is gone: open requests fail, and every kernel that had not exited has.
+ */
+#include "device/cpu/host.h"
+#include "abi/word.h"
+#include "base/clock.h"
+#include "base/thread.h"
+#include "base/wait.h"
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct rk_code {
+    int fd;
+    uint64_t bytes;
+};
+
+struct rk_exec {
+    rk_device *device;
+    uint32_t slot; /* kept until release: the host process may still hold the kernel there */
+    bool armed;    /* the launch has succeeded: on_exit is due once */
+    rk_u32 exited; /* a word to wait on */
+    void (*on_exit)(void *context);
+    void *context;
+};
+
+struct rk_device {
+    uint32_t index;
+    uint32_t count;
+    const char *const *argv;
+    rk_mutex request_lock; /* one request at a time; also guards socket and reader */
+    rk_mutex lock;         /* execs, reply, alive, memory numbers */
+    rk_cond replied;
+    bool has_reply;
+    bool alive;
+    rk_host_message reply;
+    int socket;
+    pid_t pid;
+    rk_thread reader;
+    rk_exec *execs[RK_HOST_KERNEL_MAX];
+    int memory_fds[RK_HOST_MEMORY_MAX]; /* by memory number; 0 is free (fd + 1 is stored) */
+    _Atomic uint64_t memory_used;
+};
+
+/* ---- The process ------------------------------------------------------------------------------ */
+
+/* lock is held. on_exit only notes the exit (device.h), so it may be called here. */
+static void exec_mark_exited(rk_exec *exec)
+{
+    if (exec == NULL || exec->exited != 0) {
+        return;
+    }
+    if (exec->armed) {
+        exec->on_exit(exec->context);
+    }
+    rk_word_store_release(&exec->exited, 1);
+    rk_wake(&exec->exited, RK_WAKE_ALL);
+}
+
+static void reader_main(void *context)
+{
+    rk_device *device = context;
+    rk_host_message message;
+    int fds[3];
+    uint32_t fd_count;
+    while (rk_host_receive(device->socket, &message, fds, &fd_count) == RK_OK) {
+        rk_mutex_lock(&device->lock);
+        if (message.op == RK_HOST_REPLY) {
+            device->reply = message;
+            device->has_reply = true;
+            rk_cond_broadcast(&device->replied);
+        } else if (message.op == RK_HOST_EXITED && message.kernel < RK_HOST_KERNEL_MAX) {
+            exec_mark_exited(device->execs[message.kernel]);
+        }
+        rk_mutex_unlock(&device->lock);
+    }
+    int status;
+    while (waitpid(device->pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    rk_mutex_lock(&device->lock);
+    device->alive = false;
+    for (uint32_t i = 0; i < RK_HOST_KERNEL_MAX; i++) {
+        exec_mark_exited(device->execs[i]);
+    }
+    rk_cond_broadcast(&device->replied);
+    rk_mutex_unlock(&device->lock);
+}
+
+/* Starts the process if there is none. request_lock is held. */
+static rk_status process_start(rk_device *device, rk_err *err)
+{
+    rk_mutex_lock(&device->lock);
+    bool alive = device->alive;
+    rk_mutex_unlock(&device->lock);
+    if (alive) {
+        return RK_OK;
+    }
+    if (device->socket >= 0) {
+        rk_thread_join(&device->reader);
+        (void)close(device->socket);
+        device->socket = -1;
+    }
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        return rk_err_set(err, RK_IO, "cannot make a socket for the host process: %s",
+                          strerror(errno));
+    }
+    posix_spawn_file_actions_t actions;
+    (void)posix_spawn_file_actions_init(&actions);
+    int given = pair[1];
+    if (given == RK_HOST_FD) { /* dup2 onto itself would keep the close-on-exec flag */
+        given = dup(pair[1]);
+        (void)close(pair[1]);
+    }
+    (void)posix_spawn_file_actions_adddup2(&actions, given, RK_HOST_FD);
+    int code = posix_spawn(&device->pid, device->argv[0], &actions, NULL,
+                           (char *const *)(uintptr_t)device->argv, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)close(given);
+    if (code != 0) {
+        (void)close(pair[0]);
+        return rk_err_set(err, RK_IO, "cannot start the host process %s: %s", device->argv[0],
+                          strerror(code));
+    }
+    device->socket = pair[0];
+    device->alive = true;
+    rk_status status = rk_thread_start(&device->reader, "rk-host", reader_main, device);
+    if (status != RK_OK) {
+        (void)close(device->socket);
+        device->socket = -1;
+        device->alive = false;
+        (void)waitpid(device->pid, NULL, 0); /* the end of the socket ends it */
+        return rk_err_set(err, status, "cannot start a thread for the host process");
+    }
+    return RK_OK;
+}
+
+/* Makes one request and waits for its reply. */
+static rk_status request(rk_device *device, const rk_host_message *message, const int *fds,
+                         uint32_t fd_count, rk_err *err)
+{
+    rk_mutex_lock(&device->request_lock);
+    rk_status status = RK_OK;
+    if (message->op == RK_HOST_LAUNCH) {
+        status = process_start(device, err);
+    }
+    rk_mutex_lock(&device->lock);
+    bool alive = device->alive;
+    device->has_reply = false;
+    rk_mutex_unlock(&device->lock);
+    if (status == RK_OK && alive) {
+        status = rk_host_send(device->socket, message, fds, fd_count);
+    } else if (status == RK_OK) {
+        status = RK_CLOSED;
+    }
+    if (status == RK_OK) {
+        rk_mutex_lock(&device->lock);
+        while (!device->has_reply && device->alive) {
+            rk_cond_wait(&device->replied, &device->lock);
+        }
+        status = device->has_reply ? (rk_status)device->reply.status : RK_CLOSED;
+        if (device->has_reply && status != RK_OK) {
+            (void)rk_err_set(err, status, "%s", device->reply.text);
+        }
+        rk_mutex_unlock(&device->lock);
+    }
+    if (status == RK_CLOSED) {
+        (void)rk_err_set(err, RK_CLOSED, "the host process has ended; start the kernel again");
+    }
+    rk_mutex_unlock(&device->request_lock);
+    return status;
+}
+
+/* ---- The table -------------------------------------------------------------------------------- */
+
+static rk_status host_open(uint32_t index, const void *options, rk_device **out_device, rk_err *err)
+{
+    const rk_host_options *given = options;
+    if (given->argv == NULL || given->argv[0] == NULL) {
+        return rk_err_set(
+            err, RK_INVALID,
+            "kernels in a host process need host_argv: a program that calls rk_host_main");
+    }
+    rk_device *device = calloc(1, sizeof *device);
+    if (device == NULL) {
+        return rk_err_set(err, RK_NO_MEMORY, "no memory to open cpu:%u", index);
+    }
+    device->index = index;
+    device->count = RK_MAX(1u, given->cpu.logical_devices);
+    device->argv = given->argv;
+    device->socket = -1;
+    rk_mutex_init(&device->request_lock);
+    rk_mutex_init(&device->lock);
+    rk_cond_init(&device->replied);
+    *out_device = device;
+    return RK_OK;
+}
+
+static void host_close(rk_device *device)
+{
+    if (device->socket >= 0) {
+        (void)shutdown(device->socket, SHUT_RDWR); /* ends the process, and with it the reader */
+        rk_thread_join(&device->reader);
+        (void)close(device->socket);
+    }
+    rk_cond_finish(&device->replied);
+    rk_mutex_finish(&device->lock);
+    rk_mutex_finish(&device->request_lock);
+    free(device);
+}
+
+static void host_caps(const rk_device *device, rk_device_caps *out_caps)
+{
+    rk_cpu_caps(device->index, device->count, out_caps);
+    out_caps->survives_fault = true;
+}
+
+static rk_status host_mem_alloc(rk_device *device, rk_mem_kind kind, uint64_t bytes,
+                                rk_mem *out_mem, rk_err *err)
+{
+    (void)kind;
+    rk_mutex_lock(&device->lock);
+    uint32_t number = 0;
+    while (number < RK_HOST_MEMORY_MAX && device->memory_fds[number] != 0) {
+        number++;
+    }
+    rk_status status =
+        number < RK_HOST_MEMORY_MAX
+            ? rk_cpu_mem_alloc(bytes, true, out_mem, err)
+            : rk_err_set(err, RK_LIMIT, "a host process maps %u areas at most", RK_HOST_MEMORY_MAX);
+    if (status == RK_OK) {
+        device->memory_fds[number] = out_mem->fd + 1;
+    }
+    rk_mutex_unlock(&device->lock);
+    if (status == RK_OK) {
+        (void)atomic_fetch_add_explicit(&device->memory_used, out_mem->bytes, memory_order_relaxed);
+    }
+    return status;
+}
+
+static uint32_t memory_number(rk_device *device, const rk_mem *mem)
+{
+    uint32_t number = 0;
+    rk_mutex_lock(&device->lock);
+    while (number < RK_HOST_MEMORY_MAX && device->memory_fds[number] != mem->fd + 1) {
+        number++;
+    }
+    rk_mutex_unlock(&device->lock);
+    return number;
+}
+
+static void host_mem_free(rk_device *device, rk_mem *mem)
+{
+    uint32_t number = memory_number(device, mem);
+    if (number < RK_HOST_MEMORY_MAX) {
+        rk_host_message message = {.op = RK_HOST_UNMAP, .mapped_memory = number};
+        /* Without a process there is nothing to unmap. */
+        (void)request(device, &message, NULL, 0, NULL);
+        rk_mutex_lock(&device->lock);
+        device->memory_fds[number] = 0;
+        rk_mutex_unlock(&device->lock);
+    }
+    (void)atomic_fetch_sub_explicit(&device->memory_used, mem->bytes, memory_order_relaxed);
+    rk_cpu_mem_free(mem);
+}
+
+static rk_status host_load(rk_device *device, const void *image, uint64_t bytes, rk_code **out_code,
+                           rk_err *err)
+{
+    (void)device;
+    rk_mem mem;
+    rk_status status = rk_cpu_mem_alloc(bytes, true, &mem, err);
+    if (status != RK_OK) {
+        return status;
+    }
+    rk_code *code = calloc(1, sizeof *code);
+    if (code == NULL) {
+        rk_cpu_mem_free(&mem);
+        return rk_err_set(err, RK_NO_MEMORY, "no memory to load a kernel");
+    }
+    memcpy(mem.host, image, bytes);
+    code->fd = dup(mem.fd);
+    code->bytes = bytes;
+    rk_cpu_mem_free(&mem);
+    if (code->fd < 0) {
+        free(code);
+        return rk_err_set(err, RK_LIMIT, "no file descriptor left to load a kernel: %s",
+                          strerror(errno));
+    }
+    *out_code = code;
+    return RK_OK;
+}
+
+static void host_unload(rk_device *device, rk_code *code)
+{
+    (void)device;
+    if (code != NULL) {
+        (void)close(code->fd);
+        free(code);
+    }
+}
+
+static rk_status host_launch(rk_device *device, const rk_exec_args *args, rk_exec **out_exec,
+                             rk_err *err)
+{
+    rk_exec *exec = calloc(1, sizeof *exec);
+    if (exec == NULL) {
+        return rk_err_set(err, RK_NO_MEMORY, "no memory to launch kernel '%s'", args->name);
+    }
+    exec->device = device;
+    exec->on_exit = args->on_exit;
+    exec->context = args->context;
+    rk_mutex_lock(&device->lock);
+    while (exec->slot < RK_HOST_KERNEL_MAX && device->execs[exec->slot] != NULL) {
+        exec->slot++;
+    }
+    if (exec->slot < RK_HOST_KERNEL_MAX) {
+        device->execs[exec->slot] = exec;
+    }
+    rk_mutex_unlock(&device->lock);
+    if (exec->slot == RK_HOST_KERNEL_MAX) {
+        free(exec);
+        return rk_err_set(err, RK_LIMIT, "a host process holds %u kernels", RK_HOST_KERNEL_MAX);
+    }
+    rk_host_message message = {
+        .op = RK_HOST_LAUNCH,
+        .kernel = exec->slot,
+        .lanes = args->lanes,
+        .code_bytes = args->code->bytes,
+        .mapped_bytes = args->mapped->bytes,
+        .arena_bytes = args->arena->bytes,
+        .mapped_memory = memory_number(device, args->mapped),
+        .arena_memory = memory_number(device, args->arena),
+    };
+    (void)snprintf(message.name, sizeof message.name, "%s", args->name);
+    int fds[3] = {args->code->fd, args->mapped->fd, args->arena->fd};
+    rk_status status = request(device, &message, fds, 3, err);
+    rk_mutex_lock(&device->lock);
+    if (status == RK_OK) {
+        exec->armed = true;
+        if (exec->exited != 0) { /* before this thread got here */
+            exec->on_exit(exec->context);
+        }
+    } else {
+        device->execs[exec->slot] = NULL;
+    }
+    rk_mutex_unlock(&device->lock);
+    if (status != RK_OK) {
+        free(exec);
+        return status;
+    }
+    *out_exec = exec;
+    return RK_OK;
+}
+
+static bool host_poll_exit(rk_exec *exec)
+{
+    return rk_word_load_acquire(&exec->exited) != 0;
+}
+
+static rk_status host_wait_exit(rk_exec *exec, uint64_t deadline_ns)
+{
+    return rk_wait_while_equal(&exec->exited, 0, deadline_ns, 0);
+}
+
+static void host_release(rk_exec *exec)
+{
+    if (exec == NULL) {
+        return;
+    }
+    rk_host_message message = {.op = RK_HOST_RELEASE, .kernel = exec->slot};
+    /* Refused when the process is gone: then it is released already. */
+    (void)request(exec->device, &message, NULL, 0, NULL);
+    rk_mutex_lock(&exec->device->lock);
+    exec->device->execs[exec->slot] = NULL;
+    rk_mutex_unlock(&exec->device->lock);
+    free(exec);
+}
+
+/* Arenas are mapped here too, so copies are those of the embedded driver. */
+static rk_status host_read(rk_device *device, const rk_mem *mem, uint64_t offset, void *to,
+                           uint64_t bytes)
+{
+    return rk_driver_cpu()->read(device, mem, offset, to, bytes);
+}
+
+static rk_status host_write(rk_device *device, const rk_mem *mem, uint64_t offset, const void *from,
+                            uint64_t bytes)
+{
+    return rk_driver_cpu()->write(device, mem, offset, from, bytes);
+}
+
+static rk_status host_connect(rk_exec *from, uint32_t route, rk_exec *to, rk_err *err)
+{
+    rk_host_message message = {
+        .op = RK_HOST_CONNECT, .kernel = from->slot, .other = to->slot, .route = route};
+    return request(from->device, &message, NULL, 0, err);
+}
+
+static void host_telemetry(rk_device *device, rk_device_telemetry *out_telemetry)
+{
+    *out_telemetry = (rk_device_telemetry){
+        .memory_used_bytes = atomic_load_explicit(&device->memory_used, memory_order_relaxed)};
+    rk_mutex_lock(&device->lock);
+    for (uint32_t i = 0; i < RK_HOST_KERNEL_MAX; i++) {
+        const rk_exec *exec = device->execs[i];
+        out_telemetry->resident_kernels += exec != NULL && exec->exited == 0 ? 1u : 0u;
+    }
+    rk_mutex_unlock(&device->lock);
+}
+
+const rk_driver_ops *rk_driver_host(void)
+{
+    static const rk_driver_ops ops = {
+        .abi = RK_DRIVER_ABI,
+        .name = "cpu",
+        .open = host_open,
+        .close = host_close,
+        .caps = host_caps,
+        .mem_alloc = host_mem_alloc,
+        .mem_free = host_mem_free,
+        .load = host_load,
+        .unload = host_unload,
+        .launch = host_launch,
+        .poll_exit = host_poll_exit,
+        .wait_exit = host_wait_exit,
+        .release = host_release,
+        .read = host_read,
+        .write = host_write,
+        .connect = host_connect,
+        .telemetry = host_telemetry,
+    };
+    return &ops;
+}

@@ -1,0 +1,61 @@
+/*
+ * host.h: the CPU driver whose kernels run in a host process of their own.
+ *
+ * Each device has one host process. Arenas and mapped pages are memory files that both processes
+ * map,
+ * so commands, answers and fields need no help from the other side; only launching, connecting and
+ * releasing go through a socket. When the host process dies, every kernel in it has exited (rule 3
+ * of
+ * device.h holds), the memory is still there to be read, and the next launch starts a new process.
+ */
+#ifndef RK_DEVICE_CPU_HOST_H
+#define RK_DEVICE_CPU_HOST_H
+
+#include "device/cpu/cpu.h"
+
+/* The file descriptor on which a host process is served. */
+#define RK_HOST_FD 3
+
+typedef struct rk_host_options {
+    rk_cpu_options cpu;
+    const char *const *argv; /* ends up in rk_host_main(RK_HOST_FD); argv[0] is a path */
+} rk_host_options;
+
+/* Options of open are rk_host_options. */
+const rk_driver_ops *rk_driver_host(void);
+
+/* ---- The protocol between the two: one message per datagram (SOCK_SEQPACKET) ------------------ */
+
+#define RK_HOST_LAUNCH 1u  /* memory files: code, mapped, arena */
+#define RK_HOST_CONNECT 2u /* kernel, route, other */
+#define RK_HOST_RELEASE 3u /* kernel: after its exit */
+#define RK_HOST_UNMAP 4u   /* memory */
+#define RK_HOST_REPLY 5u   /* to each of these */
+#define RK_HOST_EXITED 6u  /* host to parent: kernel */
+
+#define RK_HOST_KERNEL_MAX 1024u
+#define RK_HOST_MEMORY_MAX 4096u
+
+typedef struct rk_host_message {
+    uint32_t op;
+    uint32_t kernel; /* a slot that the parent chose */
+    uint32_t other;
+    uint32_t route;
+    uint32_t lanes;
+    int32_t status;
+    uint64_t code_bytes;
+    uint64_t mapped_bytes;
+    uint64_t arena_bytes;
+    uint32_t mapped_memory; /* memory numbers that the parent chose: a number is mapped once */
+    uint32_t arena_memory;
+    char name[RK_DEVICE_NAME_BYTES];
+    char text[RK_ERR_TEXT_BYTES];
+} rk_host_message;
+
+/* Sends or receives one message with up to three file descriptors. RK_CLOSED at the end. */
+rk_status rk_host_send(int socket, const rk_host_message *message, const int *fds,
+                       uint32_t fd_count);
+rk_status rk_host_receive(int socket, rk_host_message *out_message, int out_fds[3],
+                          uint32_t *out_fd_count);
+
+#endif

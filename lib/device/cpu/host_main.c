@@ -1,0 +1,169 @@
+/*
+ * host_main.c: the host process: runs kernels for a parent, and dies with it.
+ *
+ * One thread serves the socket; kernels are threads of this process (exec.h). Memory that the
+ * parent
+ * sends stays mapped until it says UNMAP, because other kernels may have routes into it.
+ */
+#include "device/cpu/exec.h"
+#include "device/cpu/host.h"
+#include <errno.h>
+#include <ringkernel/runtime.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+typedef struct hosted_memory {
+    uint8_t *base;
+    uint64_t bytes;
+} hosted_memory;
+
+struct host;
+
+typedef struct hosted_kernel {
+    struct host *host;
+    rk_cpu_exec *exec;
+    rk_cpu_code code;
+    uint32_t slot;
+} hosted_kernel;
+
+typedef struct host {
+    int socket;
+    hosted_kernel kernels[RK_HOST_KERNEL_MAX];
+    hosted_memory memory[RK_HOST_MEMORY_MAX];
+} host;
+
+static void kernel_exited(void *context)
+{
+    hosted_kernel *kernel = context;
+    rk_host_message message = {.op = RK_HOST_EXITED, .kernel = kernel->slot};
+    /* A parent that is gone ends this process through the serving thread. */
+    (void)rk_host_send(kernel->host->socket, &message, NULL, 0);
+}
+
+static rk_status map_memory(host *self, uint32_t number, int fd, uint64_t bytes, uint8_t **out_base)
+{
+    if (number >= RK_HOST_MEMORY_MAX) {
+        return RK_LIMIT;
+    }
+    hosted_memory *memory = &self->memory[number];
+    if (memory->base == NULL) {
+        void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (base == MAP_FAILED) {
+            return RK_NO_MEMORY;
+        }
+        (void)madvise(base, bytes, MADV_HUGEPAGE); /* a hint */
+        *memory = (hosted_memory){.base = base, .bytes = bytes};
+    }
+    *out_base = memory->base;
+    return RK_OK;
+}
+
+static rk_status launch(host *self, const rk_host_message *request, const int fds[3], rk_err *err)
+{
+    hosted_kernel *kernel = &self->kernels[request->kernel];
+    uint8_t *mapped;
+    uint8_t *arena;
+    rk_status status =
+        map_memory(self, request->mapped_memory, fds[1], request->mapped_bytes, &mapped);
+    if (status == RK_OK) {
+        status = map_memory(self, request->arena_memory, fds[2], request->arena_bytes, &arena);
+    }
+    if (status != RK_OK) {
+        return rk_err_set(err, status, "the host process cannot map the memory of kernel '%s'",
+                          request->name);
+    }
+    void *image = mmap(NULL, request->code_bytes, PROT_READ, MAP_SHARED, fds[0], 0);
+    if (image == MAP_FAILED) {
+        return rk_err_set(err, RK_NO_MEMORY, "the host process cannot map the code of kernel '%s'",
+                          request->name);
+    }
+    status = rk_cpu_code_load(&kernel->code, image, request->code_bytes, err);
+    (void)munmap(image, request->code_bytes);
+    if (status != RK_OK) {
+        return status;
+    }
+    kernel->host = self;
+    kernel->slot = request->kernel;
+    status = rk_cpu_exec_start(request->name, &kernel->code, arena, mapped, request->lanes,
+                               kernel_exited, kernel, &kernel->exec, err);
+    if (status != RK_OK) {
+        rk_cpu_code_finish(&kernel->code);
+    }
+    return status;
+}
+
+static void release(hosted_kernel *kernel)
+{
+    if (kernel->exec != NULL) {
+        rk_cpu_exec_destroy(kernel->exec);
+        rk_cpu_code_finish(&kernel->code);
+        kernel->exec = NULL;
+    }
+}
+
+static rk_status serve(host *self, const rk_host_message *request, const int *fds,
+                       uint32_t fd_count, rk_err *err)
+{
+    if (request->kernel >= RK_HOST_KERNEL_MAX || request->other >= RK_HOST_KERNEL_MAX) {
+        return rk_err_set(err, RK_LIMIT, "a host process holds %u kernels", RK_HOST_KERNEL_MAX);
+    }
+    hosted_kernel *kernel = &self->kernels[request->kernel];
+    switch (request->op) {
+    case RK_HOST_LAUNCH:
+        return fd_count == 3 && kernel->exec == NULL ? launch(self, request, fds, err) : RK_INVALID;
+    case RK_HOST_CONNECT:
+        return kernel->exec != NULL && self->kernels[request->other].exec != NULL
+                   ? rk_cpu_exec_connect(kernel->exec, request->route,
+                                         self->kernels[request->other].exec, err)
+                   : RK_STATE;
+    case RK_HOST_RELEASE: release(kernel); return RK_OK;
+    case RK_HOST_UNMAP:
+        if (request->mapped_memory < RK_HOST_MEMORY_MAX) {
+            hosted_memory *memory = &self->memory[request->mapped_memory];
+            if (memory->base != NULL) {
+                (void)munmap(memory->base, memory->bytes);
+                memory->base = NULL;
+            }
+        }
+        return RK_OK;
+    default:
+        return rk_err_set(err, RK_UNSUPPORTED, "a host process does not know request %u",
+                          request->op);
+    }
+}
+
+int rk_host_main(int fd)
+{
+    /* Both guards against outliving the parent: a signal at its death, and the end of the
+     * socket. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)signal(SIGINT, SIG_IGN); /* Ctrl-C is the parent's business: it parks the kernels */
+    host *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return 1;
+    }
+    self->socket = fd;
+    rk_host_message request;
+    int fds[3];
+    uint32_t fd_count;
+    while (rk_host_receive(fd, &request, fds, &fd_count) == RK_OK) {
+        rk_err err = RK_ERR_INIT;
+        rk_host_message reply = {.op = RK_HOST_REPLY, .kernel = request.kernel};
+        reply.status = serve(self, &request, fds, fd_count, &err);
+        (void)snprintf(reply.text, sizeof reply.text, "%s",
+                       err.text[0] != '\0' ? err.text : rk_status_text((rk_status)reply.status));
+        for (uint32_t i = 0; i < fd_count; i++) {
+            (void)close(fds[i]);
+        }
+        if (rk_host_send(fd, &reply, NULL, 0) != RK_OK) {
+            break;
+        }
+    }
+    /* Kernels that still run end with the process: nobody is left who could ask them to park. */
+    _exit(0);
+}

@@ -1,0 +1,608 @@
+/*
+ * commands.c: the host's side of the command protocol: submit, replies, emitted messages.
+ *
+ * Invariants
+ *   1. pending[id % limit] is the one place of a command. A command is refused when that place
+ *   still
+ *      belongs to an open one, so at most `limit` commands are open and each has room for its
+ *      answers in
+ *      the K2H ring.
+ *   2. A place is opened before its command is published, and closed by the drain; ids never
+ *   repeat.
+ *   3. Whoever waits drains: one thread at a time holds rx and sleeps on the ring, the others
+ *   sleep on
+ *      `drained`. A thread that gives rx up changes `drained`, so another takes over.
+ */
+#include "base/clock.h"
+#include "base/wait.h"
+#include "runtime/runtime_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SPIN_NS 50000u
+#define DEFAULT_IN_FLIGHT 256u
+
+static rk_pending *pending_of(rk_kernel *kernel, uint64_t id)
+{
+    return &kernel->pending[id & (kernel->in_flight_limit - 1)];
+}
+
+rk_status rk_commands_init(rk_kernel *kernel, uint32_t in_flight_limit, rk_err *err)
+{
+    uint32_t limit = in_flight_limit > 0 ? in_flight_limit : DEFAULT_IN_FLIGHT;
+    if ((limit & (limit - 1)) != 0 || limit > 65536) {
+        return rk_err_set(err, RK_INVALID,
+                          "kernel '%s': the in-flight limit %u is not a power of two up to 65536",
+                          kernel->name, limit);
+    }
+    if (kernel->layout.options.k2h_slots < 4 * limit) {
+        return rk_err_set(
+            err, RK_INVALID,
+            "kernel '%s': %u answer slots are too few for %u commands in flight; use at "
+            "least %u",
+            kernel->name, kernel->layout.options.k2h_slots, limit, 4 * limit);
+    }
+    kernel->pending = calloc(limit, sizeof kernel->pending[0]);
+    if (kernel->pending == NULL) {
+        return rk_err_set(err, RK_NO_MEMORY, "no memory for the commands of kernel '%s'",
+                          kernel->name);
+    }
+    kernel->in_flight_limit = limit;
+    kernel->next_id = 1;
+    rk_mutex_init(&kernel->tx);
+    rk_mutex_init(&kernel->rx);
+    return RK_OK;
+}
+
+rk_status rk_commands_attach(rk_kernel *kernel, rk_err *err)
+{
+    const rk_layout *layout = &kernel->layout;
+    rk_status status = rk_ring_attach(&kernel->h2k, RK_RING_PRODUCER, kernel->mapped.host,
+                                      kernel->mapped.bytes, layout->h2k, err);
+    if (status == RK_OK) {
+        status = rk_ring_attach(&kernel->k2h, RK_RING_CONSUMER, kernel->mapped.host,
+                                kernel->mapped.bytes, layout->k2h, err);
+    }
+    if (status == RK_OK && layout->options.slab_bytes > 0) {
+        rk_slab_config config;
+        status = rk_slab_config_fit(&config, layout->options.slab_bytes);
+        if (status == RK_OK) {
+            status = rk_slab_init(kernel->mapped.host + layout->slab, layout->options.slab_bytes,
+                                  &config, err);
+        }
+        if (status == RK_OK) {
+            status = rk_slab_attach(&kernel->slab, kernel->mapped.host + layout->slab,
+                                    layout->options.slab_bytes, err);
+        }
+    }
+    return status;
+}
+
+void rk_commands_finish(rk_kernel *kernel)
+{
+    while (kernel->emitted_first != NULL) {
+        rk_emitted *next = kernel->emitted_first->next;
+        free(kernel->emitted_first);
+        kernel->emitted_first = next;
+    }
+    free(kernel->pending);
+    rk_mutex_finish(&kernel->tx);
+    rk_mutex_finish(&kernel->rx);
+}
+
+/* ---- Submitting ------------------------------------------------------------------------------- */
+
+static rk_status refuse_ended(rk_kernel *kernel, rk_err *err)
+{
+    if (rk_word_load_acquire(&kernel->ended) != 0) {
+        return rk_kernel_end_status(kernel, err);
+    }
+    return rk_err_set(err, RK_STATE, "kernel '%s' is not resident (%s); start it first",
+                      kernel->name, rk_kernel_state_text(rk_kernel_state(kernel)));
+}
+
+/* Puts a payload of any length into a slot; long ones go to the slab. tx is held. */
+static rk_status slot_fill(rk_kernel *kernel, rk_slot *slot, rk_pending *pending,
+                           const void *payload, size_t bytes, rk_err *err)
+{
+    slot->header.length = (rk_u32)bytes;
+    if (bytes <= RK_SLOT_PAYLOAD_BYTES) {
+        if (bytes > 0) {
+            memcpy(slot->payload, payload, bytes);
+        }
+        return RK_OK;
+    }
+    if (kernel->layout.options.slab_bytes == 0 || bytes > UINT32_MAX) {
+        return rk_err_set(
+            err, RK_LIMIT,
+            "a payload of %zu bytes is too long for kernel '%s': it has no slab; launch it "
+            "with slab_bytes",
+            bytes, kernel->name);
+    }
+    rk_status status = rk_slab_put(&kernel->slab, payload, (uint32_t)bytes, &pending->slab);
+    if (status != RK_OK) {
+        return rk_err_set(
+            err, status,
+            "no room for a payload of %zu bytes in the slab of kernel '%s' (%llu bytes); "
+            "wait for earlier commands, or launch it with more slab_bytes",
+            bytes, kernel->name, (unsigned long long)kernel->layout.options.slab_bytes);
+    }
+    pending->has_slab = 1;
+    memcpy(slot->payload, &pending->slab, sizeof pending->slab);
+    slot->header.flags |= RK_MSG_SLAB;
+    return RK_OK;
+}
+
+static void pending_close(rk_kernel *kernel, rk_pending *pending);
+
+/* Makes a free place, or one whose reply nobody has taken yet, the submitter's. */
+static bool pending_claim(rk_pending *pending)
+{
+    rk_u32 state = rk_word_load_acquire(&pending->state);
+    return state == PENDING_FREE ||
+           (state == PENDING_DONE && rk_word_cas(&pending->state, &state, PENDING_TAKEN));
+}
+
+static bool pending_is_open(const rk_pending *pending)
+{
+    rk_u32 state = rk_word_load_acquire(&pending->state);
+    return state == PENDING_OPEN || state == PENDING_ACCEPTED;
+}
+
+static void pending_finish(rk_kernel *kernel, rk_pending *pending)
+{
+    pending_close(kernel, pending);
+    rk_word_store_release(&pending->state, pending->wanted != 0 ? PENDING_DONE : PENDING_FREE);
+}
+
+static rk_status submit(rk_kernel *kernel, const rk_msg_header *header, const void *payload,
+                        size_t bytes, uint64_t *out_id, rk_err *err)
+{
+    if (rk_word_load_acquire(&kernel->resident) == 0) {
+        return refuse_ended(kernel, err);
+    }
+    rk_slot slot = {.header = *header};
+    rk_mutex_lock(&kernel->tx);
+    uint64_t id = kernel->next_id;
+    rk_pending *pending = pending_of(kernel, id);
+    rk_status status = RK_OK;
+    if (!pending_claim(pending)) {
+        rk_mutex_unlock(&kernel->tx);
+        return rk_err_set(
+            err, RK_LIMIT,
+            "kernel '%s' has %u commands in flight, the limit is %u; wait for replies "
+            "first",
+            kernel->name, rk_word_load(&kernel->in_flight), kernel->in_flight_limit);
+    }
+    rk_word64_store(&pending->id, id);
+    pending->has_slab = 0;
+    pending->wanted = out_id != NULL;
+    status = slot_fill(kernel, &slot, pending, payload, bytes, err);
+    if (status == RK_OK) {
+        slot.header.id = id;
+        (void)rk_word_add(&kernel->in_flight, 1);
+        rk_word_store_release(&pending->state, PENDING_OPEN);
+        status = rk_ring_push(&kernel->h2k, &slot);
+        if (status == RK_OK) {
+            kernel->next_id = id + 1;
+        } else {
+            pending_close(kernel, pending);
+            rk_word_store_release(&pending->state, PENDING_FREE);
+            (void)rk_err_set(
+                err, status == RK_FULL ? RK_LIMIT : status,
+                "the command ring of kernel '%s' is full (%u slots): the kernel does not "
+                "keep up; wait, or launch it with more command_slots",
+                kernel->name, kernel->layout.options.h2k_slots);
+            status = status == RK_FULL ? RK_LIMIT : status;
+        }
+    } else {
+        rk_word_store_release(&pending->state, PENDING_FREE);
+    }
+    rk_mutex_unlock(&kernel->tx);
+    if (status == RK_OK && out_id != NULL) {
+        *out_id = id;
+    }
+    return status;
+}
+
+static rk_status submit_command(rk_kernel *kernel, uint32_t type, uint64_t arg, const void *data,
+                                size_t bytes, uint64_t *out_id, rk_err *err)
+{
+    rk_command command = {.arg = arg};
+    if (bytes > 0) {
+        memcpy(command.data, data, bytes);
+    }
+    rk_msg_header header = {.type = type, .flags = RK_MSG_PRIORITY_NORMAL};
+    return submit(kernel, &header, &command, sizeof command, out_id, err);
+}
+
+rk_status rk_kernel_run(rk_kernel *kernel, uint64_t steps, uint64_t *out_id, rk_err *err)
+{
+    return rk_kernel_run_reporting(kernel, steps, 0, out_id, err);
+}
+
+rk_status rk_kernel_run_reporting(rk_kernel *kernel, uint64_t steps, uint32_t interval,
+                                  uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_RUN, steps, &interval, sizeof interval, out_id, err);
+}
+
+rk_status rk_kernel_pause(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_PAUSE, 0, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_resume(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_RESUME, 0, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_inject(rk_kernel *kernel, const char *field, uint64_t index, double value,
+                           bool add, uint64_t *out_id, rk_err *err)
+{
+    int found = rk_schema_find_field(rk_module_schema(kernel->module), field);
+    if (found < 0) {
+        return rk_err_set(err, RK_NOT_FOUND,
+                          "kernel '%s' has no field '%s'; 'rk inspect' lists them", kernel->name,
+                          field);
+    }
+    const rk_layout_field *laid = &kernel->layout.field[found];
+    uint64_t elements = laid->bytes / laid->element_bytes;
+    if (index >= elements) {
+        return rk_err_set(
+            err, RK_INVALID, "kernel '%s': element %llu is outside field '%s' of %llu elements",
+            kernel->name, (unsigned long long)index, field, (unsigned long long)elements);
+    }
+    if (!add) { /* what is added may be negative even where the sum is not */
+        uint64_t slot;
+        rk_status status = rk_param_from_number(laid->type, value, &slot, err);
+        if (status != RK_OK) {
+            (void)rk_err_prefix(err, "kernel '%s', field '%s': ", kernel->name, field);
+            return status;
+        }
+    }
+    rk_inject inject = {
+        .value = value, .field = (rk_u32)found, .mode = add ? RK_INJECT_ADD : RK_INJECT_SET};
+    return submit_command(kernel, RK_CMD_INJECT, index, &inject, sizeof inject, out_id, err);
+}
+
+rk_status rk_kernel_custom(rk_kernel *kernel, uint64_t operation, const void *data, size_t bytes,
+                           uint64_t *out_id, rk_err *err)
+{
+    rk_msg_header header = {.type = RK_CMD_CUSTOM, .flags = RK_MSG_PRIORITY_NORMAL};
+    rk_command command = {.arg = operation};
+    if (bytes <= sizeof command.data) {
+        if (bytes > 0) {
+            memcpy(command.data, data, bytes);
+        }
+        return submit(kernel, &header, &command, sizeof command.arg + bytes, out_id, err);
+    }
+    uint8_t *whole = malloc(sizeof operation + bytes);
+    if (whole == NULL) {
+        return rk_err_set(err, RK_NO_MEMORY, "no memory for a command of %zu bytes", bytes);
+    }
+    memcpy(whole, &operation, sizeof operation);
+    memcpy(whole + sizeof operation, data, bytes);
+    rk_status status = submit(kernel, &header, whole, sizeof operation + bytes, out_id, err);
+    free(whole);
+    return status;
+}
+
+rk_status rk_kernel_progress(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_PROGRESS, 0, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_stats(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_STATS, 0, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_ping(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_PING, 0, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_step_budget(rk_kernel *kernel, uint64_t steps, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_STEP_BUDGET, steps, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_check(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_CHECK, 0, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_features(rk_kernel *kernel, uint64_t mask, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_FEATURES, mask, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_quiesce(rk_kernel *kernel, uint64_t reason, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_QUIESCE, reason, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_terminate(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_TERMINATE, 0, NULL, 0, out_id, err);
+}
+
+rk_status rk_kernel_send(rk_kernel *kernel, uint32_t type, uint32_t correlation, const void *data,
+                         size_t bytes, uint64_t *out_id, rk_err *err)
+{
+    if (type < RK_MSG_TYPE_USER) {
+        return rk_err_set(
+            err, RK_INVALID,
+            "message type %u is reserved for the protocol; types of messages start at %u", type,
+            RK_MSG_TYPE_USER);
+    }
+    rk_msg_header header = {
+        .type = type, .flags = RK_MSG_PRIORITY_NORMAL, .correlation = correlation};
+    return submit(kernel, &header, data, bytes, out_id, err);
+}
+
+void rk_kernel_abort(rk_kernel *kernel)
+{
+    (void)rk_word_add(&kernel->control->abort_request, 1);
+    rk_bell_notify(&kernel->control->bell);
+}
+
+/* ---- Draining --------------------------------------------------------------------------------- */
+
+static void pending_close(rk_kernel *kernel, rk_pending *pending)
+{
+    if (pending->has_slab != 0) {
+        /* Stale would mean that the kernel's side wrote into the slab: nothing is left to free
+         * then. */
+        (void)rk_slab_free(&kernel->slab, &pending->slab);
+        pending->has_slab = 0;
+    }
+    (void)rk_word_add(&kernel->in_flight, (rk_u32)-1);
+}
+
+static void take_answer(rk_kernel *kernel, const rk_slot *slot)
+{
+    rk_pending *pending = pending_of(kernel, slot->header.id);
+    rk_answer answer;
+    memcpy(&answer, slot->payload, sizeof answer);
+    if (rk_word64_load(&pending->id) != slot->header.id || !pending_is_open(pending)) {
+        return; /* an answer to nothing: the kernel's side is not believed */
+    }
+    rk_reply reply = {.id = slot->header.id,
+                      .status = (rk_status)answer.status,
+                      .level = (rk_level)RK_MIN(answer.level, (rk_u32)RK_LEVEL_DURABLE),
+                      .step = answer.step};
+    memcpy(reply.value, answer.value, sizeof answer.value);
+    bool accepted = rk_word_load_acquire(&pending->state) == PENDING_ACCEPTED;
+    if (slot->header.type == RK_ANSWER_PROGRESS && accepted) {
+        return; /* a run that goes on; its step stands in the control block */
+    }
+    if (reply.level >= RK_REPLY_APPLIED) {
+        pending->reply = reply;
+        pending_finish(kernel, pending);
+    } else if (!accepted) {
+        pending->accepted = reply;
+        rk_word_store_release(&pending->state, PENDING_ACCEPTED);
+    }
+}
+
+static void take_emitted(rk_kernel *kernel, const rk_slot *slot, uint32_t bytes)
+{
+    rk_emitted *message = malloc(sizeof *message + bytes);
+    if (message == NULL) {
+        kernel->emitted_dropped++;
+        return;
+    }
+    message->next = NULL;
+    message->header = (rk_received){.id = slot->header.id,
+                                    .type = slot->header.type,
+                                    .correlation = slot->header.correlation,
+                                    .length = bytes,
+                                    .step = rk_word64_load(&kernel->control->step)};
+    memcpy(message->payload, slot->payload, bytes);
+    if (kernel->emitted_last != NULL) {
+        kernel->emitted_last->next = message;
+    } else {
+        kernel->emitted_first = message;
+    }
+    kernel->emitted_last = message;
+    if (++kernel->emitted_count > RK_EMITTED_MAX) {
+        rk_emitted *oldest = kernel->emitted_first;
+        kernel->emitted_first = oldest->next;
+        kernel->emitted_count--;
+        kernel->emitted_dropped++;
+        free(oldest);
+    }
+}
+
+/* Takes everything that has arrived. rx is held. Returns how many messages. */
+static uint32_t drain(rk_kernel *kernel)
+{
+    uint32_t taken = 0;
+    for (;;) {
+        const rk_slot *slot;
+        uint32_t ready = rk_ring_peek(&kernel->k2h, kernel->k2h.capacity, &slot);
+        if (ready == 0) {
+            break;
+        }
+        uint32_t used = 0;
+        while (used < ready) {
+            rk_u32 length = slot[used].header.length;
+            uint32_t slots = length <= RK_SLOT_PAYLOAD_BYTES
+                                 ? 1
+                                 : 1 + (length - RK_SLOT_PAYLOAD_BYTES + 63u) / 64u;
+            if (slots > ready - used) {
+                /* The kernel publishes a message whole, so this is damage: skip what is there. */
+                used = ready;
+                break;
+            }
+            if (slot[used].header.type >= RK_MSG_TYPE_USER) {
+                take_emitted(kernel, &slot[used], length);
+            } else if (slot[used].header.type != RK_ANSWER_SKIP) {
+                take_answer(kernel, &slot[used]);
+            }
+            used += slots;
+            taken++;
+        }
+        rk_ring_release(&kernel->k2h, used);
+    }
+    if (taken > 0) {
+        (void)rk_word_add(&kernel->drained, 1);
+        rk_fence_full();
+        if (rk_word_load(&kernel->drain_waiters) != 0) {
+            rk_wake(&kernel->drained, RK_WAKE_ALL);
+        }
+    }
+    return taken;
+}
+
+void rk_commands_fail_all(rk_kernel *kernel, rk_status status)
+{
+    rk_mutex_lock(&kernel->tx);
+    rk_mutex_lock(&kernel->rx);
+    (void)drain(kernel);
+    for (uint32_t i = 0; i < kernel->in_flight_limit; i++) {
+        rk_pending *pending = &kernel->pending[i];
+        if (pending_is_open(pending)) {
+            pending->reply = (rk_reply){.id = rk_word64_load(&pending->id),
+                                        .status = status,
+                                        .step = rk_word64_load(&kernel->control->step)};
+            pending_finish(kernel, pending);
+        }
+    }
+    (void)rk_word_add(&kernel->drained, 1);
+    rk_mutex_unlock(&kernel->rx);
+    rk_mutex_unlock(&kernel->tx);
+    rk_wake(&kernel->drained, RK_WAKE_ALL);
+}
+
+/* ---- Waiting ---------------------------------------------------------------------------------- */
+
+static bool something_to_see(void *context)
+{
+    rk_kernel *kernel = context;
+    return rk_ring_has_message(&kernel->k2h) || rk_word_load_acquire(&kernel->resident) == 0;
+}
+
+/*
+ * One turn of waiting: drains if nobody else does, else sleeps until somebody has. Returns
+ * RK_TIMEOUT
+ * when the deadline has passed.
+ */
+static rk_status wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadline_ns)
+{
+    if (!rk_mutex_try_lock(&kernel->rx)) {
+        return rk_wait_while_equal_parked(&kernel->drained, seen, deadline_ns, SPIN_NS,
+                                          &kernel->drain_waiters);
+    }
+    rk_status status = RK_OK;
+    if (drain(kernel) == 0 && rk_word_load(&kernel->drained) == seen) {
+        if (rk_word_load_acquire(&kernel->resident) != 0) {
+            status =
+                rk_bell_wait(kernel->k2h.own_bell, something_to_see, kernel, deadline_ns, SPIN_NS);
+            (void)drain(kernel);
+        } else {
+            /* Not resident: nothing will arrive until it is started or given up. */
+            rk_mutex_unlock(&kernel->rx);
+            return rk_wait_while_equal_parked(&kernel->drained, seen, deadline_ns, 0,
+                                              &kernel->drain_waiters);
+        }
+    }
+    rk_mutex_unlock(&kernel->rx);
+    (void)rk_word_add(&kernel->drained, 1);
+    rk_fence_full();
+    if (rk_word_load(&kernel->drain_waiters) != 0) {
+        rk_wake(&kernel->drained, RK_WAKE_ALL);
+    }
+    return status;
+}
+
+static rk_status wait_for(rk_kernel *kernel, uint64_t id, rk_level level, uint64_t timeout_ns,
+                          rk_reply *out_reply, rk_err *err)
+{
+    uint64_t deadline_ns = 0;
+    bool late = false;
+    for (;;) {
+        rk_u32 seen = rk_word_load_acquire(&kernel->drained);
+        rk_pending *pending = pending_of(kernel, id);
+        rk_u32 state = rk_word_load_acquire(&pending->state);
+        if (id == 0 || rk_word64_load(&pending->id) != id || state == PENDING_FREE ||
+            state == PENDING_TAKEN) {
+            return rk_err_set(err, RK_NOT_FOUND,
+                              "kernel '%s' has no command %llu waiting for its reply", kernel->name,
+                              (unsigned long long)id);
+        }
+        if (state == PENDING_DONE && rk_word_cas(&pending->state, &state, PENDING_TAKEN)) {
+            *out_reply = pending->reply;
+            rk_word_store_release(&pending->state,
+                                  level >= RK_REPLY_APPLIED ? PENDING_FREE : PENDING_DONE);
+            return out_reply->level == RK_REPLY_NONE ? rk_kernel_end_status(kernel, err) : RK_OK;
+        }
+        if (level == RK_REPLY_ACCEPTED && state == PENDING_ACCEPTED) {
+            *out_reply = pending->accepted;
+            return RK_OK;
+        }
+        if (late) {
+            return rk_err_set(
+                err, RK_TIMEOUT,
+                "kernel '%s' has not answered command %llu in time (state %s, step %llu); "
+                "wait again, or abort the run",
+                kernel->name, (unsigned long long)id, rk_kernel_state_text(rk_kernel_state(kernel)),
+                (unsigned long long)rk_word64_load(&kernel->control->step));
+        }
+        if (deadline_ns == 0) {
+            deadline_ns = timeout_ns == RK_FOREVER ? RK_NEVER : rk_clock_deadline_ns(timeout_ns);
+        }
+        late = wait_turn(kernel, seen, deadline_ns) == RK_TIMEOUT;
+    }
+}
+
+rk_status rk_kernel_wait(rk_kernel *kernel, uint64_t id, uint64_t timeout_ns, rk_reply *out_reply,
+                         rk_err *err)
+{
+    return wait_for(kernel, id, RK_REPLY_APPLIED, timeout_ns, out_reply, err);
+}
+
+rk_status rk_kernel_wait_accepted(rk_kernel *kernel, uint64_t id, uint64_t timeout_ns,
+                                  rk_reply *out_reply, rk_err *err)
+{
+    return wait_for(kernel, id, RK_REPLY_ACCEPTED, timeout_ns, out_reply, err);
+}
+
+rk_status rk_kernel_receive(rk_kernel *kernel, uint64_t timeout_ns, rk_received *out_message,
+                            void *out_payload, size_t capacity, rk_err *err)
+{
+    uint64_t deadline_ns = timeout_ns == RK_FOREVER ? RK_NEVER : rk_clock_deadline_ns(timeout_ns);
+    bool late = false;
+    for (;;) {
+        rk_u32 seen = rk_word_load_acquire(&kernel->drained);
+        bool ended = rk_word_load_acquire(&kernel->ended) != 0;
+        if (rk_mutex_try_lock(&kernel->rx)) {
+            (void)drain(kernel);
+            rk_emitted *message = kernel->emitted_first;
+            if (message != NULL) {
+                kernel->emitted_first = message->next;
+                kernel->emitted_last = message->next == NULL ? NULL : kernel->emitted_last;
+                kernel->emitted_count--;
+                rk_mutex_unlock(&kernel->rx);
+                *out_message = message->header;
+                memcpy(out_payload, message->payload,
+                       RK_MIN(capacity, (size_t)message->header.length));
+                free(message);
+                return RK_OK;
+            }
+            seen = rk_word_load_acquire(&kernel->drained);
+            rk_mutex_unlock(&kernel->rx);
+            if (ended) {
+                return rk_err_set(err, RK_CLOSED, "kernel '%s' has ended and left no message",
+                                  kernel->name);
+            }
+        }
+        if (late) {
+            return rk_err_set(err, RK_TIMEOUT, "kernel '%s' has sent no message in time",
+                              kernel->name);
+        }
+        late = wait_turn(kernel, seen, deadline_ns) == RK_TIMEOUT;
+    }
+}

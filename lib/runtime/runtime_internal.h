@@ -1,0 +1,149 @@
+/*
+ * runtime_internal.h: the objects behind runtime.h, resident.h and command.h. Private to
+ * runtime.c, resident.c, supervise.c and commands.c.
+ *
+ * Who may touch what
+ *   - A kernel's life (launch, exit, restart) is changed by one party at a time, under `life`.
+ *   Exits are
+ *     handled by the runtime's supervisor thread only, which releases the exec.
+ *   - The H2K producer end, ids and the slab belong to whoever holds `tx`.
+ *   - The K2H consumer end, pending replies and emitted messages belong to whoever holds `rx`.
+ *   - The list of kernels, routes and exec pointers change under the runtime's kernels_lock.
+ *   - Order of locks: life, kernels_lock, tx, rx.
+ */
+#ifndef RK_RUNTIME_INTERNAL_H
+#define RK_RUNTIME_INTERNAL_H
+
+#include "base/thread.h"
+#include "core/ring.h"
+#include "core/slab.h"
+#include "device/device.h"
+#include "runtime/layout.h"
+#include "runtime/module.h"
+#include <ringkernel/command.h>
+
+#define RK_EMITTED_MAX 4096u
+
+/*
+ * A submitted command. state says who may use it: the submitter (FREE), the drain (OPEN,
+ * ACCEPTED), the
+ * waiter or the next submitter, whoever is first to make it TAKEN (DONE).
+ */
+typedef enum pending_state {
+    PENDING_FREE,
+    PENDING_OPEN,
+    PENDING_ACCEPTED,
+    PENDING_DONE,
+    PENDING_TAKEN
+} pending_state;
+
+typedef struct rk_pending {
+    uint64_t id;
+    rk_u32 state;  /* pending_state; every change is a release */
+    rk_u32 wanted; /* somebody will ask for the reply */
+    rk_u32 has_slab;
+    rk_slab_ref slab;
+    rk_reply accepted; /* set before ACCEPTED */
+    rk_reply reply;    /* set before DONE */
+} rk_pending;
+
+/* A message that the kernel emitted and nobody took. */
+typedef struct rk_emitted {
+    struct rk_emitted *next;
+    rk_received header;
+    uint8_t payload[];
+} rk_emitted;
+
+struct rk_kernel {
+    rk_runtime *runtime;
+    rk_kernel *next; /* in order of creation */
+    char name[RK_NAME_BYTES];
+    uint32_t id;
+    uint32_t tenant;
+    uint32_t device;
+    uint32_t variant;
+    uint32_t lanes;
+    rk_module *module;
+    uint64_t *params;
+    rk_layout layout;
+    rk_layout_identity identity;
+    rk_mem arena;
+    rk_mem mapped;
+    rk_control *control;
+    rk_code *code;
+
+    rk_mutex life;
+    rk_exec *exec;   /* not NULL on the device, until the exit is handled; kernels_lock */
+    rk_u32 resident; /* 1 from launch until the exit has been handled; a word to wait on */
+    rk_u32 exited;   /* set by the driver; cleared by the supervisor */
+    rk_u32 ended;    /* 1: it will not run again by itself; waits fail */
+    rk_u32 lost;     /* its host process is gone */
+    bool started;    /* init has run in this arena */
+    rk_restart restart;
+    uint32_t restart_limit;
+    uint64_t restart_window_ns;
+    uint64_t restart_times_ns[16];
+    uint32_t restarts;
+    uint64_t stall_heartbeat;
+    uint64_t stall_since_ns;
+    bool stalled;
+    rk_kernel *routes[RK_ROUTE_MAX];
+    uint32_t route_count;
+
+    rk_mutex tx;
+    rk_ring_end h2k;
+    rk_slab slab;
+    uint64_t next_id;
+
+    rk_mutex rx;
+    rk_ring_end k2h;
+    rk_u32 drained; /* grows whenever replies have been delivered; a word to wait on */
+    rk_u32 drain_waiters;
+    rk_pending *pending;
+    uint32_t in_flight_limit;
+    rk_u32 in_flight;
+    rk_emitted *emitted_first;
+    rk_emitted *emitted_last;
+    uint32_t emitted_count;
+    uint64_t emitted_dropped;
+};
+
+struct rk_runtime {
+    const rk_driver_ops *driver;
+    rk_device **devices;
+    uint32_t device_count;
+    rk_runtime_options options;
+    rk_mutex kernels_lock;
+    rk_kernel *kernels;
+    uint32_t next_kernel_id;
+    rk_kernel *graveyard; /* destroyed, but other kernels may still send there */
+    rk_thread supervisor;
+    rk_u32 work;     /* grows when the supervisor has something to look at */
+    rk_u32 stopping; /* */
+};
+
+/* supervise.c */
+void rk_supervise_main(void *runtime);
+void rk_supervise_kick(rk_runtime *runtime);
+/* The driver's on_exit: any thread. */
+void rk_supervise_on_exit(void *kernel);
+
+/* resident.c */
+/* Launches; life is held. `resume`: the arena goes on; else init runs. */
+rk_status rk_kernel_launch_locked(rk_kernel *kernel, bool resume, rk_err *err);
+/* Fills the arena anew for a restart: everything but fields that only the host writes. life is
+ * held. */
+rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err);
+void rk_kernel_free(rk_kernel *kernel);
+
+/* commands.c */
+rk_status rk_commands_init(rk_kernel *kernel, uint32_t in_flight_limit, rk_err *err);
+/* Attaches the host's ends to rings that were just laid out. */
+rk_status rk_commands_attach(rk_kernel *kernel, rk_err *err);
+void rk_commands_finish(rk_kernel *kernel);
+/* Takes what has arrived, then answers every open command with status. */
+void rk_commands_fail_all(rk_kernel *kernel, rk_status status);
+/* The status and sentence of a kernel that has ended. */
+rk_status rk_kernel_end_status(rk_kernel *kernel, rk_err *err);
+
+#endif

@@ -1,0 +1,223 @@
+/*
+ * supervise.c: one thread per runtime that handles the exits of kernels: it releases what the
+ * driver
+ * holds, tells the program, and restarts what shall be restarted. It also notices kernels that run
+ * but
+ * pass no safe point. With nothing to do it sleeps.
+ */
+#include "base/clock.h"
+#include "base/wait.h"
+#include "runtime/runtime_internal.h"
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STALL_LOOK_NS ((uint64_t)RK_NS_PER_S / 4)
+
+void rk_supervise_kick(rk_runtime *runtime)
+{
+    (void)rk_word_add(&runtime->work, 1);
+    rk_wake(&runtime->work, RK_WAKE_ALL);
+}
+
+void rk_supervise_on_exit(void *context)
+{
+    rk_kernel *kernel = context;
+    rk_word_store_release(&kernel->exited, 1);
+    rk_supervise_kick(kernel->runtime);
+}
+
+const char *rk_kernel_failure(rk_kernel *kernel, char *buffer, size_t bytes)
+{
+    const rk_control *control = kernel->control;
+    unsigned long long step = control->fault_step;
+    switch (rk_word_load_acquire(&control->fault_kind)) {
+    case 1:
+        (void)snprintf(buffer, bytes, "panicked at step %llu, block %u, code %u: %.*s", step,
+                       control->fault_block, control->fault_code, RK_PANIC_TEXT_BYTES - 1,
+                       (const char *)control->panic_text);
+        return buffer;
+    case 2:
+        (void)snprintf(buffer, bytes, "%s at address 0x%llx, step %llu, block %u",
+                       strsignal((int)control->fault_code),
+                       (unsigned long long)control->fault_address, step, control->fault_block);
+        return buffer;
+    default:
+        if (rk_word_load_acquire(&kernel->lost) != 0) {
+            (void)snprintf(buffer, bytes, "its host process ended");
+            return buffer;
+        }
+        return NULL;
+    }
+}
+
+rk_status rk_kernel_end_status(rk_kernel *kernel, rk_err *err)
+{
+    char text[256];
+    const char *failure = rk_kernel_failure(kernel, text, sizeof text);
+    if (failure == NULL) {
+        return rk_err_set(err, RK_CLOSED, "kernel '%s' has ended", kernel->name);
+    }
+    rk_u32 kind = rk_word_load_acquire(&kernel->control->fault_kind);
+    return rk_err_set(err, kind == 1 ? RK_PANIC : RK_FAULT, "kernel '%s' %s", kernel->name,
+                      failure);
+}
+
+static void tell(rk_kernel *kernel, rk_event_kind kind, const char *text)
+{
+    const rk_runtime_options *options = &kernel->runtime->options;
+    if (options->on_event == NULL) {
+        return;
+    }
+    rk_event event = {
+        .kind = kind,
+        .kernel = kernel,
+        .kernel_name = kernel->name,
+        .step = rk_word64_load(&kernel->control->step),
+        .code = kernel->control->fault_code,
+        .address = kernel->control->fault_address,
+        .text = text,
+    };
+    options->on_event(options->event_context, &event);
+}
+
+/* Whether one more restart fits into the window; notes it if so. */
+static bool restart_allowed(rk_kernel *kernel)
+{
+    uint64_t now = rk_clock_monotonic_ns();
+    uint32_t slot = kernel->restarts % kernel->restart_limit;
+    if (kernel->restarts >= kernel->restart_limit &&
+        now - kernel->restart_times_ns[slot] < kernel->restart_window_ns) {
+        return false;
+    }
+    kernel->restart_times_ns[slot] = now;
+    kernel->restarts++;
+    return true;
+}
+
+static void restart(rk_kernel *kernel)
+{
+    char text[384];
+    char why[256];
+    const char *failure = rk_kernel_failure(kernel, why, sizeof why);
+    (void)snprintf(why, sizeof why, "%s", failure != NULL ? failure : "ended");
+    if (!restart_allowed(kernel)) {
+        rk_word_store_release(&kernel->ended, 1);
+        (void)snprintf(text, sizeof text, "%u restarts within its window: left as it is (%s)",
+                       kernel->restart_limit, why);
+        tell(kernel, RK_EVENT_GAVE_UP, text);
+        return;
+    }
+    rk_err err = RK_ERR_INIT;
+    rk_status status = rk_kernel_reset_locked(kernel, &err);
+    if (status == RK_OK) {
+        status = rk_kernel_launch_locked(kernel, false, &err);
+    }
+    if (status != RK_OK) {
+        rk_word_store_release(&kernel->ended, 1);
+        tell(kernel, RK_EVENT_GAVE_UP, err.text);
+        return;
+    }
+    (void)snprintf(text, sizeof text, "restarted (%u): it %s", kernel->restarts, why);
+    tell(kernel, RK_EVENT_RESTARTED, text);
+}
+
+static void handle_exit(rk_kernel *kernel)
+{
+    rk_runtime *runtime = kernel->runtime;
+    rk_mutex_lock(&kernel->life);
+    rk_exec *exec = kernel->exec;
+    rk_mutex_lock(&runtime->kernels_lock);
+    kernel->exec = NULL;
+    rk_mutex_unlock(&runtime->kernels_lock);
+    (void)runtime->driver->wait_exit(exec, RK_NEVER);
+    runtime->driver->release(exec);
+    rk_word_store_release(&kernel->exited, 0);
+    uint32_t state = rk_kernel_state(kernel);
+    bool failed = state != RK_KERNEL_PARKED && state != RK_KERNEL_TERMINATED;
+    if (failed && state != RK_KERNEL_PANICKED && state != RK_KERNEL_FAULTED) {
+        rk_word_store_release(&kernel->lost, 1);
+        rk_word_store_release(&kernel->control->state, RK_KERNEL_FAULTED);
+    }
+    bool again = failed && kernel->restart == RK_RESTART_ON_FAILURE &&
+                 rk_word_load_acquire(&runtime->stopping) == 0;
+    rk_word_store_release(&kernel->ended, state != RK_KERNEL_PARKED && !again ? 1 : 0);
+    rk_word_store_release(&kernel->resident, 0);
+    char why[256];
+    const char *failure = rk_kernel_failure(kernel, why, sizeof why);
+    if (state != RK_KERNEL_PARKED) {
+        rk_commands_fail_all(kernel, state == RK_KERNEL_PANICKED ? RK_PANIC
+                                     : failed                    ? RK_FAULT
+                                                                 : RK_CLOSED);
+    }
+    rk_event_kind kind = state == RK_KERNEL_PARKED          ? RK_EVENT_PARKED
+                         : state == RK_KERNEL_TERMINATED    ? RK_EVENT_TERMINATED
+                         : state == RK_KERNEL_PANICKED      ? RK_EVENT_PANICKED
+                         : kernel->control->fault_kind == 2 ? RK_EVENT_FAULTED
+                                                            : RK_EVENT_HOST_LOST;
+    tell(kernel, kind, failure != NULL ? failure : rk_kernel_state_text(state));
+    if (again) {
+        restart(kernel);
+    }
+    /* Wakes those who wait for the exit, last: they may destroy the kernel once life is free. */
+    rk_wake(&kernel->resident, RK_WAKE_ALL);
+    rk_bell_ring(kernel->k2h.own_bell);
+    rk_mutex_unlock(&kernel->life);
+}
+
+/* Returns whether some kernel runs, so that it must be looked at again. */
+static bool look_for_stalls(rk_runtime *runtime)
+{
+    uint64_t now = rk_clock_monotonic_ns();
+    bool running = false;
+    for (rk_kernel *kernel = runtime->kernels; kernel != NULL; kernel = kernel->next) {
+        uint64_t heartbeat = rk_word64_load(&kernel->control->heartbeat);
+        if (rk_kernel_state(kernel) != RK_KERNEL_RUNNING || heartbeat != kernel->stall_heartbeat) {
+            kernel->stall_heartbeat = heartbeat;
+            kernel->stall_since_ns = now;
+            kernel->stalled = false;
+        } else if (!kernel->stalled &&
+                   now - kernel->stall_since_ns >= runtime->options.stall_timeout_ns) {
+            kernel->stalled = true;
+            tell(kernel, RK_EVENT_STALLED, "it takes steps but passes no safe point");
+        }
+        running = running || rk_kernel_state(kernel) == RK_KERNEL_RUNNING;
+    }
+    return running;
+}
+
+static rk_kernel *next_exited(rk_runtime *runtime)
+{
+    for (rk_kernel *kernel = runtime->kernels; kernel != NULL; kernel = kernel->next) {
+        if (rk_word_load_acquire(&kernel->exited) != 0 &&
+            rk_word_load_acquire(&kernel->resident) != 0) {
+            return kernel;
+        }
+    }
+    return NULL;
+}
+
+void rk_supervise_main(void *context)
+{
+    rk_runtime *runtime = context;
+    for (;;) {
+        rk_u32 seen = rk_word_load_acquire(&runtime->work);
+        bool watch = false;
+        rk_mutex_lock(&runtime->kernels_lock);
+        rk_kernel *kernel = next_exited(runtime);
+        if (kernel == NULL && runtime->options.stall_timeout_ns > 0) {
+            (void)look_for_stalls(runtime);
+            watch = true;
+        }
+        rk_mutex_unlock(&runtime->kernels_lock);
+        if (kernel != NULL) {
+            handle_exit(kernel);
+            continue;
+        }
+        if (rk_word_load_acquire(&runtime->stopping) != 0) {
+            return;
+        }
+        (void)rk_wait_while_equal(&runtime->work, seen,
+                                  watch ? rk_clock_deadline_ns(STALL_LOOK_NS) : RK_NEVER, 0);
+    }
+}
