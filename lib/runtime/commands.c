@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/wait.h"
 #include "runtime/runtime_internal.h"
+#include <ringkernel/abi/command.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -554,7 +554,7 @@ static rk_status find_field(const rk_kernel *kernel, const char *name,
 static rk_status find_slice(rk_kernel *kernel, const char *name, uint64_t first, uint64_t count,
                             uint64_t *out_offset, uint64_t *out_bytes, rk_err *err)
 {
-    const rk_layout_field *field;
+    const rk_layout_field *field = NULL;
     rk_status status = find_field(kernel, name, &field, err);
     if (status != RK_OK) {
         return status;
@@ -610,7 +610,7 @@ rk_status rk_kernel_write_field(rk_kernel *kernel, const char *field, uint64_t f
 rk_status rk_kernel_field_size(const rk_kernel *kernel, const char *field, uint64_t *out_elements,
                                uint32_t *out_element_bytes, rk_err *err)
 {
-    const rk_layout_field *found;
+    const rk_layout_field *found = NULL;
     rk_status status = find_field(kernel, field, &found, err);
     if (status == RK_OK) {
         *out_elements = found->bytes / found->element_bytes;

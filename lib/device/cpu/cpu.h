@@ -12,7 +12,8 @@ typedef struct rk_cpu_options {
     bool shared_memory;       /* arenas are memory files that another process can map */
 } rk_cpu_options;
 
-/* Allocates zeroed memory as the CPU driver does: huge pages where they help, a memory file if shared.
+/* Allocates zeroed memory as the CPU driver does: huge pages where they help, a memory file if
+ * shared.
  */
 rk_status rk_cpu_mem_alloc(uint64_t bytes, bool shared, rk_mem *out_mem, rk_err *err);
 void rk_cpu_mem_free(rk_mem *mem);
