@@ -91,7 +91,7 @@ void rk_commands_finish(rk_kernel *kernel)
     rk_mutex_finish(&kernel->rx);
 }
 
-/* ---- Submitting ------------------------------------------------------------------------------- */
+/* ---- Submitting ---------------------------------------------------------------------------- */
 
 static rk_status refuse_ended(rk_kernel *kernel, rk_err *err)
 {
@@ -349,7 +349,7 @@ void rk_kernel_abort(rk_kernel *kernel)
     rk_bell_notify(&kernel->control->bell);
 }
 
-/* ---- Draining --------------------------------------------------------------------------------- */
+/* ---- Draining ------------------------------------------------------------------------------ */
 
 static void pending_close(rk_kernel *kernel, rk_pending *pending)
 {
@@ -478,7 +478,7 @@ void rk_commands_fail_all(rk_kernel *kernel, rk_status status)
     rk_wake(&kernel->drained, RK_WAKE_ALL);
 }
 
-/* ---- Waiting ---------------------------------------------------------------------------------- */
+/* ---- Waiting ------------------------------------------------------------------------------- */
 
 static bool something_to_see(void *context)
 {

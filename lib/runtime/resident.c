@@ -34,7 +34,7 @@ const char *rk_kernel_state_text(uint32_t state)
     }
 }
 
-/* ---- Creation --------------------------------------------------------------------------------- */
+/* ---- Creation ------------------------------------------------------------------------------ */
 
 static rk_status find_device(rk_runtime *runtime, const char *name, uint32_t *out_index,
                              rk_err *err)
@@ -281,7 +281,7 @@ void rk_kernel_free(rk_kernel *kernel)
     free(kernel);
 }
 
-/* ---- Launch and park -------------------------------------------------------------------------- */
+/* ---- Launch and park ----------------------------------------------------------------------- */
 
 /* Makes the barrier of a parked or fresh arena ready for a launch. */
 static rk_status loop_reset(rk_kernel *kernel)
@@ -478,7 +478,7 @@ rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err)
     return status;
 }
 
-/* ---- Accessors -------------------------------------------------------------------------------- */
+/* ---- Accessors ----------------------------------------------------------------------------- */
 
 const char *rk_kernel_name(const rk_kernel *kernel)
 {
@@ -536,7 +536,7 @@ rk_status rk_kernel_connect(rk_kernel *from, rk_kernel *to, uint32_t *out_route,
     return status;
 }
 
-/* ---- Fields ----------------------------------------------------------------------------------- */
+/* ---- Fields -------------------------------------------------------------------------------- */
 
 static rk_status find_field(const rk_kernel *kernel, const char *name,
                             const rk_layout_field **out_field, rk_err *err)

@@ -46,7 +46,7 @@ static bool crowded(void)
     return atomic_load_explicit(&awake_blocks, memory_order_relaxed) > rk_thread_cpu_count();
 }
 
-/* ---- The environment of a kernel ------------------------------------------------------------ */
+/* ---- The environment of a kernel --------------------------------------------------------- */
 
 static rk_u64 env_now_ns(void)
 {
@@ -132,7 +132,7 @@ static void env_lane_sync(rk_ctx *k)
     }
 }
 
-/* ---- Blocks --------------------------------------------------------------------------------- */
+/* ---- Blocks ------------------------------------------------------------------------------ */
 
 static void block_leave(rk_cpu_exec *exec)
 {

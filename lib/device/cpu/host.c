@@ -54,7 +54,7 @@ struct rk_device {
     _Atomic uint64_t memory_used;
 };
 
-/* ---- The process ------------------------------------------------------------------------------ */
+/* ---- The process --------------------------------------------------------------------------- */
 
 /* lock is held. on_exit only notes the exit (device.h), so it may be called here. */
 static void exec_mark_exited(rk_exec *exec)
@@ -183,7 +183,7 @@ static rk_status request(rk_device *device, const rk_host_message *message, cons
     return status;
 }
 
-/* ---- The table -------------------------------------------------------------------------------- */
+/* ---- The table ----------------------------------------------------------------------------- */
 
 static rk_status host_open(uint32_t index, const void *options, rk_device **out_device, rk_err *err)
 {

@@ -24,7 +24,7 @@ typedef struct rk_host_options {
 /* Options of open are rk_host_options. */
 const rk_driver_ops *rk_driver_host(void);
 
-/* ---- The protocol between the two: one message per datagram (SOCK_SEQPACKET) ------------------ */
+/* ---- The protocol between the two: one message per datagram (SOCK_SEQPACKET) --------------- */
 
 #define RK_HOST_LAUNCH 1u  /* memory files: code, mapped, arena */
 #define RK_HOST_CONNECT 2u /* kernel, route, other */

@@ -1,0 +1,136 @@
+/*
+ * probe_kernel.c: a kernel that does a little of everything, for tests of the runtime.
+ *
+ * Each step adds one to every cell in its first phase, and copies cells to mirror in the second. Routes
+ * lead to other probes: a step sends its number there when `chatter` is set.
+ */
+#define RK_NAME probe
+#define RK_SUMMARY "does a little of everything"
+#define RK_PARAMS(P)                                                                               \
+    P(u32, cells, "64", "", "number of cells")                                                     \
+    P(u32, chatter, "0", "", "messages sent over each step to route 0")
+#define RK_FIELDS(F)                                                                               \
+    F(u32, value, "cells", "", "state,output", "the cells")                                        \
+    F(u32, mirror, "cells", "", "state,output", "the cells as the second phase saw them")          \
+    F(u32, offset, "cells", "", "state,input", "what init starts from")                            \
+    F(real, scale, "1", "", "state", "of the precision variant")                                   \
+    F(u64, seen, "4", "", "state,output", "messages: count, bytes, last type, last sum")
+#define RK_PHASES(X) X(add) X(copy)
+#define RK_FEATURES(X) X(mirroring, "keep the mirror up to date")
+#define RK_VARIANTS(X) X(f32, "single precision") X(f64, "double precision")
+#define RK_SHARED_BYTES 256
+#define RK_HAS_INIT 1
+#define RK_HAS_MESSAGE 1
+#define RK_HAS_COMMAND 1
+#define RK_HAS_AFTER_STEP 1
+#define RK_HAS_CHECK 1
+#include <ringkernel/kernel.h>
+
+RK_INIT
+{
+    rk_u64 lo;
+    rk_u64 hi;
+    rk_block_range(k, RK_PARAM(k, cells), &lo, &hi);
+    RK_G rk_u32 *value = RK_FIELD(k, value);
+    RK_G rk_u32 *offset = RK_FIELD(k, offset);
+    RK_FOR_LANES(k, i, lo, hi)
+    {
+        value[i] = offset[i];
+    }
+}
+
+RK_PHASE(add)
+{
+    rk_u64 lo;
+    rk_u64 hi;
+    rk_block_range(k, RK_PARAM(k, cells), &lo, &hi);
+    RK_G rk_u32 *value = RK_FIELD(k, value);
+    RK_FOR_LANES(k, i, lo, hi)
+    {
+        value[i] += 1u;
+    }
+}
+
+/* Copies the cells of the block behind this one, so that a missing barrier shows. */
+RK_PHASE(copy)
+{
+    rk_u64 lo;
+    rk_u64 hi;
+    rk_u32 cells = RK_PARAM(k, cells);
+    rk_block_range(k, cells, &lo, &hi);
+    RK_G rk_u32 *value = RK_FIELD(k, value);
+    RK_G rk_u32 *mirror = RK_FIELD(k, mirror);
+    if (RK_FEATURE(k, mirroring) == 0u) {
+        return;
+    }
+    RK_FOR_LANES(k, i, lo, hi)
+    {
+        mirror[i] = value[cells - 1u - i];
+    }
+}
+
+RK_AFTER_STEP
+{
+    rk_u64 step = k->step;
+    for (rk_u32 i = 0; i < RK_PARAM(k, chatter); i++) {
+        (void)rk_send(k, 0, 300, &step, sizeof step);
+    }
+}
+
+RK_ON_MESSAGE
+{
+    RK_G rk_u64 *seen = RK_FIELD(k, seen);
+    rk_u64 sum = 0;
+    for (rk_u32 i = 0; i < message->length; i++) {
+        sum += message->payload[i];
+    }
+    seen[0] += 1u;
+    seen[1] += message->length;
+    seen[2] = message->type;
+    seen[3] = sum;
+    if (message->type == 400u) {
+        (void)rk_emit(k, 401, &sum, sizeof sum);
+    }
+}
+
+/* Operations: 1 sum of the data; 2 panic; 3 write to address 16; 4 emit arg bytes; 5 send data. */
+RK_ON_COMMAND
+{
+    rk_u8 buffer[2048];
+    if (op == 1u) {
+        for (rk_u32 i = 0; i < length; i++) {
+            value[0] += data[i];
+        }
+        value[1] = length;
+        return 0u;
+    }
+    if (op == 2u) {
+        rk_panic(k, 77u, "told to");
+    }
+    if (op == 3u) {
+        *(volatile RK_G rk_u32 *)16 = 1u;
+    }
+    if (op == 4u) {
+        rk_u32 bytes = *(RK_G const rk_u32 *)data;
+        for (rk_u32 i = 0; i < sizeof buffer; i++) {
+            buffer[i] = (rk_u8)i;
+        }
+        value[0] = rk_emit(k, 402, buffer, bytes);
+        return 0u;
+    }
+    if (op == 5u) {
+        rk_u32 bytes = *(RK_G const rk_u32 *)data;
+        for (rk_u32 i = 0; i < sizeof buffer; i++) {
+            buffer[i] = 1u;
+        }
+        value[0] = rk_send(k, 0, 500, buffer, bytes);
+        return 0u;
+    }
+    return 9u;
+}
+
+RK_CHECK
+{
+    RK_G rk_u32 *value = RK_FIELD(k, value);
+    return value[0] == RK_FIELD(k, offset)[0] + (rk_u32)k->step ? 0u : 5u;
+}
