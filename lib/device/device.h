@@ -31,6 +31,12 @@ typedef struct rk_code rk_code;
 typedef struct rk_exec rk_exec;
 typedef struct rk_driver_ops rk_driver_ops;
 
+/* How devices are opened. Borrowed for the life of the device. */
+typedef struct rk_device_options {
+    uint32_t logical_devices; /* CPU: how many devices the machine is presented as; at least 1 */
+    const char *const *host_argv; /* host processes: a program that ends up in rk_host_main */
+} rk_device_options;
+
 /* What a device can do. */
 typedef struct rk_device_caps {
     char name[RK_DEVICE_NAME_BYTES]; /* as users address it: "cpu:0" */
@@ -74,7 +80,8 @@ struct rk_driver_ops {
     const char *name;
 
     /* Opens device number `index` of this driver. RK_NOT_FOUND when there is none. */
-    rk_status (*open)(uint32_t index, const void *options, rk_device **out_device, rk_err *err);
+    rk_status (*open)(uint32_t index, const rk_device_options *options, rk_device **out_device,
+                      rk_err *err);
     void (*close)(rk_device *device);
     void (*caps)(const rk_device *device, rk_device_caps *out_caps);
 
@@ -110,5 +117,8 @@ struct rk_driver_ops {
 
 /* The embedded CPU driver: blocks are threads of this process. */
 const rk_driver_ops *rk_driver_cpu(void);
+
+/* The same with each device's kernels in a host process: a fault there ends that process only. */
+const rk_driver_ops *rk_driver_host(void);
 
 #endif

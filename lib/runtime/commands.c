@@ -2,16 +2,13 @@
  * commands.c: the host's side of the command protocol: submit, replies, emitted messages.
  *
  * Invariants
- *   1. pending[id % limit] is the one place of a command. A command is refused when that place
- *   still
- *      belongs to an open one, so at most `limit` commands are open and each has room for its
- *      answers in
- *      the K2H ring.
- *   2. A place is opened before its command is published, and closed by the drain; ids never
- *   repeat.
- *   3. Whoever waits drains: one thread at a time holds rx and sleeps on the ring, the others
- *   sleep on
- *      `drained`. A thread that gives rx up changes `drained`, so another takes over.
+ *   1. pending[id % limit] is the one place of a command, and only an id whose place is free is
+ *      given out; so at most `limit` commands are open, and each has room for its answers in the
+ *      K2H ring.
+ *   2. A place is opened before its command is published, and closed by the drain; ids never repeat
+ *      and grow along the H2K ring.
+ *   3. Whoever waits drains: one thread at a time holds rx and sleeps on the ring, the others sleep
+ *      on `drained`. A thread that gives rx up changes `drained`, so another takes over.
  */
 #include "base/clock.h"
 #include "base/wait.h"
@@ -136,12 +133,29 @@ static rk_status slot_fill(rk_kernel *kernel, rk_slot *slot, rk_pending *pending
 
 static void pending_close(rk_kernel *kernel, rk_pending *pending);
 
-/* Makes a free place, or one whose reply nobody has taken yet, the submitter's. */
-static bool pending_claim(rk_pending *pending)
+/*
+ * Takes the next free place; its id is set. Ids whose place is still in use are passed over. When
+ * every
+ * place is in use, the oldest reply that nobody has taken gives way. NULL when all are open. tx is
+ * held.
+ */
+static rk_pending *pending_claim(rk_kernel *kernel, uint64_t *out_id)
 {
-    rk_u32 state = rk_word_load_acquire(&pending->state);
-    return state == PENDING_FREE ||
-           (state == PENDING_DONE && rk_word_cas(&pending->state, &state, PENDING_TAKEN));
+    uint64_t end = kernel->next_id + kernel->in_flight_limit;
+    for (uint64_t id = kernel->next_id; id < end; id++) {
+        if (rk_word_load_acquire(&pending_of(kernel, id)->state) == PENDING_FREE) {
+            *out_id = id;
+            return pending_of(kernel, id);
+        }
+    }
+    for (uint64_t id = kernel->next_id; id < end; id++) {
+        rk_u32 done = PENDING_DONE;
+        if (rk_word_cas(&pending_of(kernel, id)->state, &done, PENDING_TAKEN)) {
+            *out_id = id;
+            return pending_of(kernel, id);
+        }
+    }
+    return NULL;
 }
 
 static bool pending_is_open(const rk_pending *pending)
@@ -164,10 +178,10 @@ static rk_status submit(rk_kernel *kernel, const rk_msg_header *header, const vo
     }
     rk_slot slot = {.header = *header};
     rk_mutex_lock(&kernel->tx);
-    uint64_t id = kernel->next_id;
-    rk_pending *pending = pending_of(kernel, id);
+    uint64_t id = 0;
+    rk_pending *pending = pending_claim(kernel, &id);
     rk_status status = RK_OK;
-    if (!pending_claim(pending)) {
+    if (pending == NULL) {
         rk_mutex_unlock(&kernel->tx);
         return rk_err_set(
             err, RK_LIMIT,
@@ -345,7 +359,9 @@ rk_status rk_kernel_send(rk_kernel *kernel, uint32_t type, uint32_t correlation,
 
 void rk_kernel_abort(rk_kernel *kernel)
 {
-    (void)rk_word_add(&kernel->control->abort_request, 1);
+    rk_mutex_lock(&kernel->tx);
+    rk_word64_store_release(&kernel->control->abort_before, kernel->next_id);
+    rk_mutex_unlock(&kernel->tx);
     rk_bell_notify(&kernel->control->bell);
 }
 

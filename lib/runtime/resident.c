@@ -298,7 +298,6 @@ static rk_status loop_reset(rk_kernel *kernel)
     loop.sleepers = 0;
     loop.failed = 0;
     loop.op = RK_OP_INIT;
-    loop.abort_seen = kernel->control->abort_request;
     return runtime->driver->write(device, &kernel->arena, 0, &loop, sizeof loop);
 }
 
@@ -469,10 +468,10 @@ rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err)
     }
     rk_mutex_lock(&kernel->tx);
     rk_mutex_lock(&kernel->rx);
-    uint32_t abort_request = kernel->control->abort_request;
+    uint64_t abort_before = kernel->control->abort_before;
     memset(kernel->mapped.host, 0, kernel->mapped.bytes);
     rk_status status = write_head(kernel, err);
-    kernel->control->abort_request = abort_request;
+    kernel->control->abort_before = abort_before;
     rk_mutex_unlock(&kernel->rx);
     rk_mutex_unlock(&kernel->tx);
     return status;

@@ -1,8 +1,6 @@
 /*
  * runtime.c: the runtime object: devices and the list of kernels.
  */
-#include "device/cpu/cpu.h"
-#include "device/cpu/host.h"
 #include "runtime/runtime_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +21,9 @@ static rk_status open_devices(rk_runtime *runtime, rk_err *err)
     if (runtime->devices == NULL) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory for %u devices", count);
     }
-    rk_cpu_options cpu = {.logical_devices = count};
-    rk_host_options host = {.cpu = cpu, .argv = runtime->options.host_argv};
+    rk_device_options options = {.logical_devices = count, .host_argv = runtime->options.host_argv};
     for (uint32_t i = 0; i < count; i++) {
-        rk_status status = runtime->driver->open(i, isolated ? (const void *)&host : &cpu,
-                                                 &runtime->devices[i], err);
+        rk_status status = runtime->driver->open(i, &options, &runtime->devices[i], err);
         if (status != RK_OK) {
             return status;
         }

@@ -1,8 +1,8 @@
 /*
  * probe.c: see probe.h.
  */
-#include "tests/runtime/probe.h"
-#include "tests/support/skip.h"
+#include "runtime/probe.h"
+#include "support/skip.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

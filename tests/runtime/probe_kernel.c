@@ -1,7 +1,8 @@
 /*
  * probe_kernel.c: a kernel that does a little of everything, for tests of the runtime.
  *
- * Each step adds one to every cell in its first phase, and copies cells to mirror in the second. Routes
+ * Each step adds one to every cell in its first phase, and copies cells to mirror in the second.
+ * Routes
  * lead to other probes: a step sends its number there when `chatter` is set.
  */
 #define RK_NAME probe
@@ -108,7 +109,8 @@ RK_ON_COMMAND
         rk_panic(k, 77u, "told to");
     }
     if (op == 3u) {
-        *(volatile RK_G rk_u32 *)16 = 1u;
+        volatile RK_G rk_u32 *wild = (volatile RK_G rk_u32 *)(rk_u64)(length + 16u);
+        *wild = 1u;
     }
     if (op == 4u) {
         rk_u32 bytes = *(RK_G const rk_u32 *)data;

@@ -2,8 +2,8 @@
  * Resident kernels: every command on a running kernel, parking, fields, blocks and lanes, several
  * kernels at once, routes between kernels.
  */
-#include "tests/runtime/probe.h"
-#include "tests/support/skip.h"
+#include "runtime/probe.h"
+#include "support/skip.h"
 #include <pthread.h>
 #include <ringkernel/abi/control.h>
 #include <stdlib.h>
@@ -294,7 +294,8 @@ static void messages_reach_the_handler_and_answers_the_host(void **state)
     uint64_t sum = 0;
     assert_int_equal(rk_kernel_send(kernel, 400, 7, data, sizeof data, &id, NULL), RK_OK);
     (void)probe_done(kernel, id);
-    assert_int_equal(rk_kernel_receive(kernel, RK_FOREVER, &message, &sum, sizeof sum, NULL), RK_OK);
+    assert_int_equal(rk_kernel_receive(kernel, RK_FOREVER, &message, &sum, sizeof sum, NULL),
+                     RK_OK);
     assert_int_equal(message.type, 401);
     assert_int_equal(sum, 400);
     assert_int_equal(rk_kernel_send(kernel, 12, 0, data, 1, &id, NULL), RK_INVALID);
@@ -305,7 +306,8 @@ static void messages_reach_the_handler_and_answers_the_host(void **state)
         uint32_t bytes = turn * 37 % sizeof out;
         assert_int_equal(rk_kernel_custom(kernel, 4, &bytes, sizeof bytes, &id, NULL), RK_OK);
         assert_int_equal(probe_done(kernel, id).value[0], 0);
-        assert_int_equal(rk_kernel_receive(kernel, RK_FOREVER, &message, out, sizeof out, NULL), RK_OK);
+        assert_int_equal(rk_kernel_receive(kernel, RK_FOREVER, &message, out, sizeof out, NULL),
+                         RK_OK);
         assert_int_equal(message.length, bytes);
         for (uint32_t i = 0; i < bytes; i++) {
             assert_int_equal(out[i], (uint8_t)i);
@@ -439,7 +441,8 @@ static void many_threads_command_one_kernel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_run_takes_its_steps_and_says_where_it_stands, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_run_takes_its_steps_and_says_where_it_stands, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(blocks_and_lanes_do_not_change_the_result, setup, teardown),
         cmocka_unit_test_setup_teardown(pause_holds_runs_but_answers_commands, setup, teardown),
         cmocka_unit_test_setup_teardown(a_step_budget_pauses_the_kernel, setup, teardown),
@@ -449,7 +452,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_parked_kernel_goes_on_where_it_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(
             fields_are_written_before_the_start_and_guarded_while_it_runs, setup, teardown),
-        cmocka_unit_test_setup_teardown(messages_reach_the_handler_and_answers_the_host, setup, teardown),
+        cmocka_unit_test_setup_teardown(messages_reach_the_handler_and_answers_the_host, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(kernels_talk_over_routes, setup, teardown),
         cmocka_unit_test_setup_teardown(several_kernels_share_few_cores, setup, teardown),
         cmocka_unit_test_setup_teardown(many_threads_command_one_kernel, setup, teardown),

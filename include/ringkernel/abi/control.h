@@ -101,9 +101,8 @@ typedef struct rk_control {
     rk_u8 pad0[16];                 /*                                                      240 */
 
     /* Host words.                                                             256 */
-    rk_u32 abort_request; /* plus one: abort pending runs at the next boundary     256 */
-    rk_u32 reserved1;     /*                                                       260 */
-    rk_bell bell;         /* wakes an idle kernel: the consumer's bell of h2k and inbox 264 */
+    rk_u64 abort_before; /* runs whose command id is lower are aborted             256 */
+    rk_bell bell;        /* wakes an idle kernel: the consumer's bell of h2k and inbox 264 */
     rk_u8 pad1[112];
 
     /* Kernel words.                                                           384 */
@@ -169,12 +168,13 @@ typedef struct rk_loop {
     rk_u64 step;       /*                                                          256 */
     rk_u64 budget;     /* steps that may still be taken; ~0 for no limit           264 */
     rk_u32 paused;     /*                                                          272 */
-    rk_u32 abort_seen; /* last abort_request honoured                              276 */
+    rk_u32 reserved0;  /*                                                          276 */
     rk_u32 run_head;   /* first pending run                                        280 */
     rk_u32 run_count;  /*                                                          284 */
     rk_u64 busy_since; /* ns                                                       288 */
     rk_u64 emit_id;    /* last id of a message from this kernel                    296 */
-    rk_u8 pad2[80];
+    rk_u64 abort_seen; /* last abort_before honoured                               304 */
+    rk_u8 pad2[72];
     rk_counters counters;          /*                                         384 */
     rk_run runs[RK_RUN_QUEUE_MAX]; /*                                         512 */
     rk_u8 pad3[512];

@@ -185,7 +185,7 @@ RK_FN rk_u32 rk_command_apply(rk_ctx *k, RK_G const rk_slot *slot)
         rk_store_relaxed(&k->control->state, RK_KERNEL_PARKED);
         return 1u;
     case RK_CMD_TERMINATE:
-        rk_runs_abort(k);
+        rk_runs_abort(k, RK_NO_LIMIT);
         rk_acknowledge(k, id, RK_KERNEL_OK);
         rk_store_relaxed(&k->control->state, RK_KERNEL_TERMINATED);
         return 1u;

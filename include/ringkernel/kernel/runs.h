@@ -52,9 +52,21 @@ RK_FN void rk_answer_send(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk_u
     }
 }
 
+/* Before an answer goes out, so that whoever reads it finds the state that it speaks of. */
+RK_FN void rk_state_publish(rk_ctx *k)
+{
+    rk_u32 state = k->loop->paused != 0u      ? RK_KERNEL_PAUSED
+                   : k->loop->run_count != 0u ? RK_KERNEL_RUNNING
+                                              : RK_KERNEL_IDLE;
+    if (rk_load_relaxed(&k->control->state) != state) {
+        rk_store_relaxed(&k->control->state, state);
+    }
+}
+
 RK_FN void rk_acknowledge(rk_ctx *k, rk_u64 id, rk_i32 status)
 {
     k->loop->counters.commands++;
+    rk_state_publish(k);
     rk_answer_send(k, RK_ANSWER_ACK, id, status, RK_LEVEL_APPLIED, 0);
 }
 
@@ -84,6 +96,10 @@ RK_COLD void rk_run_accept(rk_ctx *k, rk_u64 id, rk_u64 steps, rk_u32 interval)
         rk_acknowledge(k, id, RK_KERNEL_UNSUPPORTED);
         return;
     }
+    if (id < rk_load64(&k->control->abort_before)) {
+        rk_acknowledge(k, id, RK_KERNEL_ABORTED);
+        return;
+    }
     if (k->loop->run_count == RK_RUN_QUEUE_MAX || target < steps) {
         rk_acknowledge(k, id, RK_KERNEL_LIMIT);
         return;
@@ -101,18 +117,20 @@ RK_COLD void rk_run_accept(rk_ctx *k, rk_u64 id, rk_u64 steps, rk_u32 interval)
 /* Ends the first pending run. */
 RK_FN void rk_run_finish(rk_ctx *k, rk_i32 status)
 {
-    RK_G rk_run *run = rk_run_at(k, 0u);
+    rk_run run = *rk_run_at(k, 0u);
     rk_u64 value[3] = {0, 0, 0};
-    value[0] = run->target;
-    k->loop->counters.commands++;
-    rk_answer_send(k, RK_ANSWER_ACK, run->id, status, RK_LEVEL_APPLIED, value);
+    value[0] = run.target;
     k->loop->run_head = (k->loop->run_head + 1u) % RK_RUN_QUEUE_MAX;
     k->loop->run_count--;
+    k->loop->counters.commands++;
+    rk_state_publish(k);
+    rk_answer_send(k, RK_ANSWER_ACK, run.id, status, RK_LEVEL_APPLIED, value);
 }
 
-RK_COLD void rk_runs_abort(rk_ctx *k)
+/* Ids grow along the queue, so the first run that is newer ends the search. */
+RK_COLD void rk_runs_abort(rk_ctx *k, rk_u64 before)
 {
-    while (k->loop->run_count != 0u) {
+    while (k->loop->run_count != 0u && rk_run_at(k, 0u)->id < before) {
         rk_run_finish(k, RK_KERNEL_ABORTED);
     }
 }

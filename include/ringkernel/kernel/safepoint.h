@@ -47,7 +47,7 @@ RK_FN rk_u32 rk_work_waits(rk_ctx *k)
     return rk_load_acquire(&h2k->tail) != h2k->head ||
            (k->loop->paused == 0u &&
             rk_load_acquire(rk_ring_sequence(inbox, inbox->head)) == inbox->head + 1u) ||
-           rk_load_relaxed(&k->control->abort_request) != k->loop->abort_seen;
+           rk_load64(&k->control->abort_before) != k->loop->abort_seen;
 }
 
 /* Waits until there may be work: polls, then sleeps on the bell where the target can sleep. */
@@ -67,16 +67,6 @@ RK_FN void rk_idle_wait(rk_ctx *k)
 #endif
 }
 
-RK_FN void rk_state_publish(rk_ctx *k)
-{
-    rk_u32 state = k->loop->paused != 0u      ? RK_KERNEL_PAUSED
-                   : k->loop->run_count != 0u ? RK_KERNEL_RUNNING
-                                              : RK_KERNEL_IDLE;
-    if (rk_load_relaxed(&k->control->state) != state) {
-        rk_store_relaxed(&k->control->state, state);
-    }
-}
-
 /* The safe point: ends the step, takes commands and messages, decides what all blocks do next. */
 RK_FN void rk_decide(rk_ctx *k)
 {
@@ -87,10 +77,10 @@ RK_FN void rk_decide(rk_ctx *k)
     rk_u32 leave = 0u;
     for (;;) {
         rk_store64(&k->control->heartbeat, rk_load64(&k->control->heartbeat) + 1u);
-        rk_u32 abort_request = rk_load_acquire(&k->control->abort_request);
-        if (abort_request != loop->abort_seen) {
-            loop->abort_seen = abort_request;
-            rk_runs_abort(k);
+        rk_u64 abort_before = rk_load64(&k->control->abort_before);
+        if (abort_before != loop->abort_seen) {
+            loop->abort_seen = abort_before;
+            rk_runs_abort(k, abort_before);
         }
         rk_u32 taken = rk_commands_take(k, &leave);
         if (leave != 0u) {

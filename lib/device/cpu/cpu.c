@@ -9,7 +9,6 @@
 struct rk_device {
     uint32_t index;
     uint32_t count;
-    bool shared_memory;
     _Atomic uint64_t memory_used;
 };
 
@@ -21,10 +20,10 @@ struct rk_exec {
     rk_cpu_exec *cpu;
 };
 
-static rk_status cpu_open(uint32_t index, const void *options, rk_device **out_device, rk_err *err)
+static rk_status cpu_open(uint32_t index, const rk_device_options *options, rk_device **out_device,
+                          rk_err *err)
 {
-    const rk_cpu_options *given = options;
-    uint32_t count = given != NULL && given->logical_devices > 0 ? given->logical_devices : 1;
+    uint32_t count = options->logical_devices;
     if (index >= count) {
         return rk_err_set(err, RK_NOT_FOUND, "there is no device cpu:%u; this runtime has %u",
                           index, count);
@@ -35,7 +34,6 @@ static rk_status cpu_open(uint32_t index, const void *options, rk_device **out_d
     }
     device->index = index;
     device->count = count;
-    device->shared_memory = given != NULL && given->shared_memory;
     *out_device = device;
     return RK_OK;
 }
@@ -54,7 +52,7 @@ static rk_status cpu_mem_alloc(rk_device *device, rk_mem_kind kind, uint64_t byt
                                rk_err *err)
 {
     (void)kind; /* on the CPU both kinds are plain memory */
-    rk_status status = rk_cpu_mem_alloc(bytes, device->shared_memory, out_mem, err);
+    rk_status status = rk_cpu_mem_alloc(bytes, false, out_mem, err);
     if (status == RK_OK) {
         (void)atomic_fetch_add_explicit(&device->memory_used, out_mem->bytes, memory_order_relaxed);
     }

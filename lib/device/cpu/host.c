@@ -185,10 +185,10 @@ static rk_status request(rk_device *device, const rk_host_message *message, cons
 
 /* ---- The table ----------------------------------------------------------------------------- */
 
-static rk_status host_open(uint32_t index, const void *options, rk_device **out_device, rk_err *err)
+static rk_status host_open(uint32_t index, const rk_device_options *options, rk_device **out_device,
+                           rk_err *err)
 {
-    const rk_host_options *given = options;
-    if (given->argv == NULL || given->argv[0] == NULL) {
+    if (options->host_argv == NULL || options->host_argv[0] == NULL) {
         return rk_err_set(
             err, RK_INVALID,
             "kernels in a host process need host_argv: a program that calls rk_host_main");
@@ -198,8 +198,8 @@ static rk_status host_open(uint32_t index, const void *options, rk_device **out_
         return rk_err_set(err, RK_NO_MEMORY, "no memory to open cpu:%u", index);
     }
     device->index = index;
-    device->count = RK_MAX(1u, given->cpu.logical_devices);
-    device->argv = given->argv;
+    device->count = options->logical_devices;
+    device->argv = options->host_argv;
     device->socket = -1;
     rk_mutex_init(&device->request_lock);
     rk_mutex_init(&device->lock);

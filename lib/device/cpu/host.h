@@ -16,14 +16,6 @@
 /* The file descriptor on which a host process is served. */
 #define RK_HOST_FD 3
 
-typedef struct rk_host_options {
-    rk_cpu_options cpu;
-    const char *const *argv; /* ends up in rk_host_main(RK_HOST_FD); argv[0] is a path */
-} rk_host_options;
-
-/* Options of open are rk_host_options. */
-const rk_driver_ops *rk_driver_host(void);
-
 /* ---- The protocol between the two: one message per datagram (SOCK_SEQPACKET) --------------- */
 
 #define RK_HOST_LAUNCH 1u  /* memory files: code, mapped, arena */
