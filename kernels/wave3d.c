@@ -180,7 +180,7 @@ RK_FN rk_real wave_cell_any(const wave *w, const wave_sides *d, rk_u64 i, rk_u32
 }
 
 /* Cells [lo, hi) of a row, whatever they are. */
-RK_NOINLINE void wave_row_any(rk_ctx *k, const wave *w, rk_u32 row, rk_u32 lo, rk_u32 hi)
+RK_OUTLINE void wave_row_any(rk_ctx *k, const wave *w, rk_u32 row, rk_u32 lo, rk_u32 hi)
 {
     wave_sides d;
     rk_u64 base = (rk_u64)row * w->nx;
@@ -241,7 +241,7 @@ RK_FN void wave_row_cells(rk_ctx *k, const wave_row *r, rk_u32 lo, rk_u32 count,
     }
 }
 
-RK_NOINLINE void wave_row_advance(rk_ctx *k, const wave_row *r, rk_u32 count, rk_real lambda2)
+RK_OUTLINE void wave_row_advance(rk_ctx *k, const wave_row *r, rk_u32 count, rk_real lambda2)
 {
     rk_u32 lo = 0u;
     for (; count - lo >= WAVE_CHUNK; lo += WAVE_CHUNK) {
@@ -289,7 +289,7 @@ RK_FN void wave_stack_cells(rk_ctx *k, const wave_row *r, rk_u64 plane, rk_u32 l
     }
 }
 
-RK_NOINLINE void wave_stack_advance(rk_ctx *k, const wave_row *r, rk_u64 plane, rk_u32 count,
+RK_OUTLINE void wave_stack_advance(rk_ctx *k, const wave_row *r, rk_u64 plane, rk_u32 count,
                                     rk_real lambda2)
 {
     rk_u32 lo = 0u;
@@ -383,7 +383,7 @@ RK_FN void wave_take(rk_ctx *k, const wave *w, rk_u32 row, rk_u32 depth)
 }
 
 /* This lane's part of E in a row, between the levels `next` (later) and `now`. */
-RK_NOINLINE rk_f64 wave_row_energy(const wave *w, rk_u32 row, rk_f64 dx, rk_u32 lane, rk_u32 lanes)
+RK_OUTLINE rk_f64 wave_row_energy(const wave *w, rk_u32 row, rk_f64 dx, rk_u32 lane, rk_u32 lanes)
 {
     wave_sides d;
     rk_u64 base = (rk_u64)row * w->nx;

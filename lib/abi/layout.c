@@ -40,7 +40,7 @@ static const rk_abi_field counters_fields[] = {
     FIELD(rk_counters, k2k_refused),  FIELD(rk_counters, emitted),
     FIELD(rk_counters, emit_refused), FIELD(rk_counters, answers_lost),
     FIELD(rk_counters, busy_ns),      FIELD(rk_counters, idle_ns),
-    FIELD(rk_counters, parks),        FIELD(rk_counters, reserved),
+    FIELD(rk_counters, reserved),
 };
 
 static const rk_abi_field control_fields[] = {
@@ -73,8 +73,7 @@ static const rk_abi_field control_fields[] = {
     FIELD(rk_control, migrate_arena),
     FIELD(rk_control, migrate_fields),
     FIELD(rk_control, migrate_hash),
-    FIELD(rk_control, abort_request),
-    FIELD(rk_control, reserved1),
+    FIELD(rk_control, abort_before),
     FIELD(rk_control, bell),
     FIELD(rk_control, state),
     FIELD(rk_control, reserved2),
@@ -109,9 +108,10 @@ static const rk_abi_field run_fields[] = {
 static const rk_abi_field loop_fields[] = {
     FIELD(rk_loop, arrived),  FIELD(rk_loop, generation), FIELD(rk_loop, sleepers),
     FIELD(rk_loop, op),       FIELD(rk_loop, failed),     FIELD(rk_loop, step),
-    FIELD(rk_loop, budget),   FIELD(rk_loop, paused),     FIELD(rk_loop, abort_seen),
+    FIELD(rk_loop, budget),   FIELD(rk_loop, paused),     FIELD(rk_loop, reserved0),
     FIELD(rk_loop, run_head), FIELD(rk_loop, run_count),  FIELD(rk_loop, busy_since),
-    FIELD(rk_loop, emit_id),  FIELD(rk_loop, counters),   FIELD(rk_loop, runs),
+    FIELD(rk_loop, emit_id),  FIELD(rk_loop, abort_seen), FIELD(rk_loop, counters),
+    FIELD(rk_loop, runs),
 };
 
 static const rk_abi_field hlc_fields[] = {

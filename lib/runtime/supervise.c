@@ -99,8 +99,9 @@ static void restart(rk_kernel *kernel)
 {
     char text[384];
     char why[256];
-    const char *failure = rk_kernel_failure(kernel, why, sizeof why);
-    (void)snprintf(why, sizeof why, "%s", failure != NULL ? failure : "ended");
+    if (rk_kernel_failure(kernel, why, sizeof why) == NULL) {
+        (void)snprintf(why, sizeof why, "ended");
+    }
     if (!restart_allowed(kernel)) {
         rk_word_store_release(&kernel->ended, 1);
         (void)snprintf(text, sizeof text, "%u restarts within its window: left as it is (%s)",
@@ -143,6 +144,7 @@ static void handle_exit(rk_kernel *kernel)
                  rk_word_load_acquire(&runtime->stopping) == 0;
     rk_word_store_release(&kernel->ended, state != RK_KERNEL_PARKED && !again ? 1 : 0);
     rk_word_store_release(&kernel->resident, 0);
+    rk_bell_ring(kernel->k2h.own_bell); /* whoever sleeps on the answers gives rx up */
     char why[256];
     const char *failure = rk_kernel_failure(kernel, why, sizeof why);
     if (state != RK_KERNEL_PARKED) {
@@ -161,7 +163,6 @@ static void handle_exit(rk_kernel *kernel)
     }
     /* Wakes those who wait for the exit, last: they may destroy the kernel once life is free. */
     rk_wake(&kernel->resident, RK_WAKE_ALL);
-    rk_bell_ring(kernel->k2h.own_bell);
     rk_mutex_unlock(&kernel->life);
 }
 

@@ -1,5 +1,5 @@
 /* A stranger's program: the library that runs is the one that pkg-config described. */
-#include <ringkernel/version.h>
+#include <ringkernel/ringkernel.h>
 
 #include <stdio.h>
 #include <string.h>

@@ -18,7 +18,7 @@
 #define RK_FN static inline __attribute__((unused))
 #define RK_HANDLER static __attribute__((unused))
 #define RK_COLD static __attribute__((unused, noinline, cold))
-#define RK_NOINLINE static __attribute__((unused, noinline))
+#define RK_OUTLINE static __attribute__((unused, noinline))
 #define RK_RESTRICT __restrict__
 #define RK_PREFETCH(p) __builtin_prefetch(p)
 #define rk_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
@@ -59,7 +59,7 @@ RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 #define RK_FN static __device__ __forceinline__
 #define RK_HANDLER static __device__
 #define RK_COLD static __device__ __noinline__
-#define RK_NOINLINE RK_FN
+#define RK_OUTLINE RK_FN
 #define RK_PREFETCH(p) ((void)(p))
 #define RK_RESTRICT __restrict__
 #define RK_VECTOR_LOOP
@@ -130,7 +130,7 @@ RK_FN void rk_relax(void)
 #define RK_FN static __attribute__((device)) inline __attribute__((always_inline))
 #define RK_HANDLER static __attribute__((device))
 #define RK_COLD static __attribute__((device, noinline))
-#define RK_NOINLINE RK_FN
+#define RK_OUTLINE RK_FN
 #define RK_PREFETCH(p) ((void)(p))
 #define RK_RESTRICT __restrict__
 #define RK_VECTOR_LOOP
@@ -161,7 +161,7 @@ RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 #define RK_FN static inline
 #define RK_HANDLER static
 #define RK_COLD static
-#define RK_NOINLINE RK_FN
+#define RK_OUTLINE RK_FN
 #define RK_PREFETCH(p) ((void)(p))
 #define RK_RESTRICT restrict
 #define RK_VECTOR_LOOP

@@ -21,7 +21,7 @@
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 static struct sigaction previous[RK_COUNT_OF(fault_signals)];
-static pthread_once_t install_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t install_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* A line of text built without the C library's formatting, which is not async-signal-safe. */
 typedef struct line {
@@ -117,23 +117,25 @@ static void on_fault(int number, siginfo_t *info, void *machine)
     /* Returning repeats the access, which now ends the process with the right signal. */
 }
 
-static void install(void)
-{
-    void *frames[2];
-    (void)backtrace(frames, 2); /* loads the unwinder now: it may not be loaded in a handler */
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_sigaction = on_fault;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    (void)sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < RK_COUNT_OF(fault_signals); i++) {
-        (void)sigaction(fault_signals[i], &action, &previous[i]);
-    }
-}
-
+/* Called at every launch: a program may have put a handler of its own in front since. */
 void rk_cpu_fault_install(void)
 {
-    (void)pthread_once(&install_once, install);
+    (void)pthread_mutex_lock(&install_lock);
+    void *frames[2];
+    (void)backtrace(frames, 2); /* loads the unwinder now: it may not be loaded in a handler */
+    for (size_t i = 0; i < RK_COUNT_OF(fault_signals); i++) {
+        struct sigaction now;
+        if (sigaction(fault_signals[i], NULL, &now) == 0 && now.sa_sigaction != on_fault) {
+            struct sigaction action;
+            memset(&action, 0, sizeof action);
+            action.sa_sigaction = on_fault;
+            action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+            (void)sigemptyset(&action.sa_mask);
+            previous[i] = now;
+            (void)sigaction(fault_signals[i], &action, NULL);
+        }
+    }
+    (void)pthread_mutex_unlock(&install_lock);
 }
 
 rk_status rk_cpu_fault_thread_enter(void **out_stack)

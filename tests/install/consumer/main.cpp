@@ -1,5 +1,5 @@
 // A stranger's C++ program: the headers are usable from C++ and the symbols have C linkage.
-#include <ringkernel/version.h>
+#include <ringkernel/ringkernel.h>
 
 #include <iostream>
 #include <string>
