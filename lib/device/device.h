@@ -65,6 +65,10 @@ typedef struct rk_exec_args {
     const rk_mem *arena;
     const rk_mem *mapped; /* laid out and filled; its block_count is the grid */
     uint32_t lanes;       /* 0: the driver's own way; more: that many real lanes per block */
+    /* With RK_ENTRY_MIGRATE the arena of the kernel whose state is taken over, else NULL; the
+     * driver
+     * writes its address into the control block. */
+    const rk_mem *migrate_from;
     void (*on_exit)(void *context);
     void *context;
 } rk_exec_args;

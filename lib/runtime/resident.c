@@ -284,7 +284,7 @@ void rk_kernel_free(rk_kernel *kernel)
 /* ---- Launch and park ----------------------------------------------------------------------- */
 
 /* Makes the barrier of a parked or fresh arena ready for a launch. */
-static rk_status loop_reset(rk_kernel *kernel)
+static rk_status loop_reset(rk_kernel *kernel, const rk_kernel *migrate_from)
 {
     rk_runtime *runtime = kernel->runtime;
     rk_device *device = runtime->devices[kernel->device];
@@ -298,6 +298,10 @@ static rk_status loop_reset(rk_kernel *kernel)
     loop.sleepers = 0;
     loop.failed = 0;
     loop.op = RK_OP_INIT;
+    if (migrate_from != NULL) {
+        loop.step = rk_word64_load(&migrate_from->control->step);
+        rk_word64_store(&kernel->control->step, loop.step);
+    }
     return runtime->driver->write(device, &kernel->arena, 0, &loop, sizeof loop);
 }
 
@@ -319,16 +323,21 @@ static void exec_set(rk_kernel *kernel, rk_exec *exec)
     rk_mutex_unlock(&runtime->kernels_lock);
 }
 
-rk_status rk_kernel_launch_locked(rk_kernel *kernel, bool resume, rk_err *err)
+rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *migrate_from,
+                                  rk_err *err)
 {
     rk_runtime *runtime = kernel->runtime;
     rk_device *device = runtime->devices[kernel->device];
-    rk_status status = loop_reset(kernel);
+    rk_status status = loop_reset(kernel, migrate_from);
     if (status != RK_OK) {
         return rk_err_set(err, status, "cannot prepare the arena of kernel '%s': %s", kernel->name,
                           rk_status_text(status));
     }
-    kernel->control->entry = resume ? RK_ENTRY_RESUME : RK_ENTRY_INIT;
+    kernel->control->entry = entry;
+    if (migrate_from != NULL) {
+        kernel->control->migrate_fields = migrate_from->layout.fields;
+        kernel->control->migrate_hash = migrate_from->layout.hash;
+    }
     kernel->control->fault_kind = 0;
     rk_word_store_release(&kernel->control->state, RK_KERNEL_LAUNCHED);
     rk_word_store_release(&kernel->exited, 0);
@@ -340,6 +349,7 @@ rk_status rk_kernel_launch_locked(rk_kernel *kernel, bool resume, rk_err *err)
         .arena = &kernel->arena,
         .mapped = &kernel->mapped,
         .lanes = kernel->lanes,
+        .migrate_from = migrate_from != NULL ? &migrate_from->arena : NULL,
         .on_exit = rk_supervise_on_exit,
         .context = kernel,
     };
@@ -358,7 +368,8 @@ rk_status rk_kernel_launch_locked(rk_kernel *kernel, bool resume, rk_err *err)
     return RK_OK;
 }
 
-rk_status rk_kernel_start(rk_kernel *kernel, rk_err *err)
+/* Makes the kernel resident and waits until its first handler has finished. */
+static rk_status start(rk_kernel *kernel, rk_kernel *migrate_from, rk_err *err)
 {
     rk_mutex_lock(&kernel->life);
     if (rk_word_load_acquire(&kernel->resident) != 0) {
@@ -366,25 +377,52 @@ rk_status rk_kernel_start(rk_kernel *kernel, rk_err *err)
         return rk_err_set(err, RK_STATE, "kernel '%s' is resident already", kernel->name);
     }
     uint32_t state = rk_kernel_state(kernel);
-    if (state != RK_KERNEL_CREATED && state != RK_KERNEL_PARKED) {
+    if (state != RK_KERNEL_CREATED && (state != RK_KERNEL_PARKED || migrate_from != NULL)) {
         rk_mutex_unlock(&kernel->life);
-        return rk_err_set(
-            err, RK_STATE,
-            "kernel '%s' has ended (%s) and cannot be started again; create a new one",
-            kernel->name, rk_kernel_state_text(state));
+        return rk_err_set(err, RK_STATE,
+                          "kernel '%s' is %s and cannot be started like that; create a new one",
+                          kernel->name, rk_kernel_state_text(state));
     }
-    rk_status status = rk_kernel_launch_locked(kernel, kernel->started, err);
+    uint32_t entry = migrate_from != NULL ? RK_ENTRY_MIGRATE
+                     : kernel->started    ? RK_ENTRY_RESUME
+                                          : RK_ENTRY_INIT;
+    rk_status status = rk_kernel_launch_locked(kernel, entry, migrate_from, err);
     rk_mutex_unlock(&kernel->life);
-    if (status != RK_OK) {
-        return status;
-    }
     uint64_t id;
     rk_reply reply;
-    status = rk_kernel_ping(kernel, &id, err);
+    if (status == RK_OK) {
+        status = rk_kernel_ping(kernel, &id, err);
+    }
     if (status == RK_OK) {
         status = rk_kernel_wait(kernel, id, RK_FOREVER, &reply, err);
     }
     return status;
+}
+
+rk_status rk_kernel_start(rk_kernel *kernel, rk_err *err)
+{
+    return start(kernel, NULL, err);
+}
+
+rk_status rk_kernel_start_from(rk_kernel *kernel, rk_kernel *old, rk_err *err)
+{
+    const rk_schema *schema = rk_module_schema(kernel->module);
+    if ((schema->handlers & RK_HANDLER_MIGRATE) == 0) {
+        return rk_err_set(
+            err, RK_UNSUPPORTED,
+            "kernel '%s': module '%s' has no migrate handler; define RK_MIGRATE in it",
+            kernel->name, schema->name);
+    }
+    if (rk_kernel_state(old) != RK_KERNEL_PARKED || rk_word_load_acquire(&old->resident) != 0) {
+        return rk_err_set(err, RK_STATE,
+                          "kernel '%s' is %s; park it before its state is taken over", old->name,
+                          rk_kernel_state_text(rk_kernel_state(old)));
+    }
+    if (old->device != kernel->device || old->runtime != kernel->runtime) {
+        return rk_err_set(err, RK_UNSUPPORTED, "kernels '%s' and '%s' are not on the same device",
+                          old->name, kernel->name);
+    }
+    return start(kernel, old, err);
 }
 
 rk_status rk_kernel_park(rk_kernel *kernel, uint64_t timeout_ns, rk_err *err)

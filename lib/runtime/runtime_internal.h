@@ -129,8 +129,9 @@ void rk_supervise_kick(rk_runtime *runtime);
 void rk_supervise_on_exit(void *kernel);
 
 /* resident.c */
-/* Launches; life is held. `resume`: the arena goes on; else init runs. */
-rk_status rk_kernel_launch_locked(rk_kernel *kernel, bool resume, rk_err *err);
+/* Launches with RK_ENTRY_*; life is held. migrate_from is parked, for RK_ENTRY_MIGRATE only. */
+rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *migrate_from,
+                                  rk_err *err);
 /* Fills the arena anew for a restart: everything but fields that only the host writes. life is
  * held. */
 rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err);

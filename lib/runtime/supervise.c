@@ -112,7 +112,7 @@ static void restart(rk_kernel *kernel)
     rk_err err = RK_ERR_INIT;
     rk_status status = rk_kernel_reset_locked(kernel, &err);
     if (status == RK_OK) {
-        status = rk_kernel_launch_locked(kernel, false, &err);
+        status = rk_kernel_launch_locked(kernel, RK_ENTRY_INIT, NULL, &err);
     }
     if (status != RK_OK) {
         rk_word_store_release(&kernel->ended, 1);

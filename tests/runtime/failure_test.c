@@ -218,6 +218,49 @@ static void a_kernel_in_a_host_process_does_what_others_do(void **state)
     rk_runtime_destroy(runtime);
 }
 
+static void a_kernel_takes_over_the_state_of_another(rk_isolation isolation)
+{
+    rk_runtime *runtime = open_runtime(isolation);
+    rk_launch launch = {.name = "old", .blocks = 3};
+    rk_kernel *old = probe_start(runtime, &launch);
+    rk_module *module = probe_module();
+    launch = (rk_launch){.name = "new", .blocks = 2, .module = module};
+    rk_kernel *kernel = NULL;
+    rk_err err = RK_ERR_INIT;
+    uint32_t value = 0;
+    assert_int_equal(probe_run(old, 12), 12);
+    assert_int_equal(rk_kernel_create(runtime, &launch, &kernel, NULL), RK_OK);
+    assert_int_equal(rk_kernel_start_from(kernel, old, &err), RK_STATE);
+    assert_int_equal(rk_kernel_park(old, RK_FOREVER, NULL), RK_OK);
+    assert_int_equal(rk_kernel_start_from(kernel, old, NULL), RK_OK);
+    assert_int_equal(probe_run(kernel, 1), 13);
+    assert_int_equal(rk_kernel_read_field(kernel, "value", 63, 1, &value, NULL), RK_OK);
+    assert_int_equal(value, 121);
+    rk_kernel_destroy(kernel);
+    assert_int_equal(rk_kernel_start(old, NULL), RK_OK);
+    assert_int_equal(probe_run(old, 1), 13);
+    assert_int_equal(rk_kernel_park(old, RK_FOREVER, NULL), RK_OK);
+    assert_int_equal(rk_kernel_create(runtime, &launch, &kernel, NULL), RK_OK);
+    assert_int_equal(rk_kernel_start_from(kernel, old, &err), RK_PANIC);
+    assert_non_null(strstr(err.text, "migrate handler refused"));
+    rk_kernel_destroy(kernel);
+    rk_kernel_destroy(old);
+    rk_module_unref(module);
+    rk_runtime_destroy(runtime);
+}
+
+static void state_is_taken_over_here(void **state)
+{
+    (void)state;
+    a_kernel_takes_over_the_state_of_another(RK_ISOLATION_NONE);
+}
+
+static void state_is_taken_over_in_a_host_process(void **state)
+{
+    (void)state;
+    a_kernel_takes_over_the_state_of_another(RK_ISOLATION_PROCESS);
+}
+
 static void a_fault_here_is_reported_before_the_process_ends(void **state)
 {
     (void)state;
@@ -267,6 +310,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_restart_policy_acts_and_gives_up),
         cmocka_unit_test(a_fault_in_a_host_process_is_an_event),
         cmocka_unit_test(a_kernel_in_a_host_process_does_what_others_do),
+        cmocka_unit_test(state_is_taken_over_here),
+        cmocka_unit_test(state_is_taken_over_in_a_host_process),
         cmocka_unit_test(a_fault_here_is_reported_before_the_process_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,10 @@ static rk_status cpu_launch(rk_device *device, const rk_exec_args *args, rk_exec
     if (exec == NULL) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory to launch kernel '%s'", args->name);
     }
+    if (args->migrate_from != NULL) {
+        rk_control *control = (rk_control *)args->mapped->host;
+        control->migrate_arena = (rk_u64)(uintptr_t)args->migrate_from->host;
+    }
     rk_status status =
         rk_cpu_exec_start(args->name, &args->code->code, args->arena->host, args->mapped->host,
                           args->lanes, args->on_exit, args->context, &exec->cpu, err);

@@ -73,7 +73,7 @@ static void reader_main(void *context)
 {
     rk_device *device = context;
     rk_host_message message;
-    int fds[3];
+    int fds[RK_HOST_FD_MAX];
     uint32_t fd_count;
     while (rk_host_receive(device->socket, &message, fds, &fd_count) == RK_OK) {
         rk_mutex_lock(&device->lock);
@@ -345,8 +345,14 @@ static rk_status host_launch(rk_device *device, const rk_exec_args *args, rk_exe
         .arena_memory = memory_number(device, args->arena),
     };
     (void)snprintf(message.name, sizeof message.name, "%s", args->name);
-    int fds[3] = {args->code->fd, args->mapped->fd, args->arena->fd};
-    rk_status status = request(device, &message, fds, 3, err);
+    int fds[RK_HOST_FD_MAX] = {args->code->fd, args->mapped->fd, args->arena->fd, -1};
+    if (args->migrate_from != NULL) {
+        message.migrates = 1;
+        message.migrate_memory = memory_number(device, args->migrate_from);
+        message.migrate_bytes = args->migrate_from->bytes;
+        fds[3] = args->migrate_from->fd;
+    }
+    rk_status status = request(device, &message, fds, 3 + message.migrates, err);
     rk_mutex_lock(&device->lock);
     if (status == RK_OK) {
         exec->armed = true;

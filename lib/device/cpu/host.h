@@ -18,13 +18,14 @@
 
 /* ---- The protocol between the two: one message per datagram (SOCK_SEQPACKET) --------------- */
 
-#define RK_HOST_LAUNCH 1u  /* memory files: code, mapped, arena */
+#define RK_HOST_LAUNCH 1u  /* memory files: code, mapped, arena, and that to migrate from */
 #define RK_HOST_CONNECT 2u /* kernel, route, other */
 #define RK_HOST_RELEASE 3u /* kernel: after its exit */
 #define RK_HOST_UNMAP 4u   /* memory */
 #define RK_HOST_REPLY 5u   /* to each of these */
 #define RK_HOST_EXITED 6u  /* host to parent: kernel */
 
+#define RK_HOST_FD_MAX 4u
 #define RK_HOST_KERNEL_MAX 1024u
 #define RK_HOST_MEMORY_MAX 4096u
 
@@ -40,14 +41,17 @@ typedef struct rk_host_message {
     uint64_t arena_bytes;
     uint32_t mapped_memory; /* memory numbers that the parent chose: a number is mapped once */
     uint32_t arena_memory;
+    uint32_t migrate_memory;
+    uint32_t migrates; /* 1: migrate_memory counts, and a fourth file comes with it */
+    uint64_t migrate_bytes;
     char name[RK_DEVICE_NAME_BYTES];
     char text[RK_ERR_TEXT_BYTES];
 } rk_host_message;
 
-/* Sends or receives one message with up to three file descriptors. RK_CLOSED at the end. */
+/* Sends or receives one message with up to RK_HOST_FD_MAX file descriptors. RK_CLOSED at the end. */
 rk_status rk_host_send(int socket, const rk_host_message *message, const int *fds,
                        uint32_t fd_count);
-rk_status rk_host_receive(int socket, rk_host_message *out_message, int out_fds[3],
+rk_status rk_host_receive(int socket, rk_host_message *out_message, int out_fds[RK_HOST_FD_MAX],
                           uint32_t *out_fd_count);
 
 #endif

@@ -63,7 +63,8 @@ static rk_status map_memory(host *self, uint32_t number, int fd, uint64_t bytes,
     return RK_OK;
 }
 
-static rk_status launch(host *self, const rk_host_message *request, const int fds[3], rk_err *err)
+static rk_status launch(host *self, const rk_host_message *request, const int fds[RK_HOST_FD_MAX],
+                        rk_err *err)
 {
     hosted_kernel *kernel = &self->kernels[request->kernel];
     uint8_t *mapped;
@@ -72,6 +73,11 @@ static rk_status launch(host *self, const rk_host_message *request, const int fd
         map_memory(self, request->mapped_memory, fds[1], request->mapped_bytes, &mapped);
     if (status == RK_OK) {
         status = map_memory(self, request->arena_memory, fds[2], request->arena_bytes, &arena);
+    }
+    if (status == RK_OK && request->migrates != 0) {
+        uint8_t *old = NULL;
+        status = map_memory(self, request->migrate_memory, fds[3], request->migrate_bytes, &old);
+        ((rk_control *)mapped)->migrate_arena = (rk_u64)(uintptr_t)old;
     }
     if (status != RK_OK) {
         return rk_err_set(err, status, "the host process cannot map the memory of kernel '%s'",
@@ -115,7 +121,9 @@ static rk_status serve(host *self, const rk_host_message *request, const int *fd
     hosted_kernel *kernel = &self->kernels[request->kernel];
     switch (request->op) {
     case RK_HOST_LAUNCH:
-        return fd_count == 3 && kernel->exec == NULL ? launch(self, request, fds, err) : RK_INVALID;
+        return fd_count == 3 + request->migrates && kernel->exec == NULL
+                   ? launch(self, request, fds, err)
+                   : RK_INVALID;
     case RK_HOST_CONNECT:
         return kernel->exec != NULL && self->kernels[request->other].exec != NULL
                    ? rk_cpu_exec_connect(kernel->exec, request->route,
@@ -149,7 +157,7 @@ int rk_host_main(int fd)
     }
     self->socket = fd;
     rk_host_message request;
-    int fds[3];
+    int fds[RK_HOST_FD_MAX];
     uint32_t fd_count;
     while (rk_host_receive(fd, &request, fds, &fd_count) == RK_OK) {
         rk_err err = RK_ERR_INIT;

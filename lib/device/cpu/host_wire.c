@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 typedef union control_space {
-    char bytes[CMSG_SPACE(3 * sizeof(int))];
+    char bytes[CMSG_SPACE(RK_HOST_FD_MAX * sizeof(int))];
     struct cmsghdr align;
 } control_space;
 
@@ -35,7 +35,7 @@ rk_status rk_host_send(int socket, const rk_host_message *message, const int *fd
     return sent == (ssize_t)sizeof *message ? RK_OK : RK_CLOSED;
 }
 
-rk_status rk_host_receive(int socket, rk_host_message *out_message, int out_fds[3],
+rk_status rk_host_receive(int socket, rk_host_message *out_message, int out_fds[RK_HOST_FD_MAX],
                           uint32_t *out_fd_count)
 {
     struct iovec part = {.iov_base = out_message, .iov_len = sizeof *out_message};
