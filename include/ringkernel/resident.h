@@ -55,8 +55,8 @@ RK_API rk_status rk_kernel_start(rk_kernel *kernel, rk_err *err);
 /*
  * Starts a created kernel on the state of a parked one, whose module may be another: its migrate
  * handler runs instead of init and reads the old arena; the step goes on. The old kernel is not
- * changed, so it can be started again when this fails. RK_PANIC if the handler refused the old state;
- * RK_UNSUPPORTED without a migrate handler, or on different devices.
+ * changed, so it can be started again when this fails. RK_PANIC if the handler refused the old
+ * state; RK_UNSUPPORTED without a migrate handler, or on different devices.
  */
 RK_API rk_status rk_kernel_start_from(rk_kernel *kernel, rk_kernel *old, rk_err *err);
 /* Makes it leave the device at the next safe point and waits for that; the arena stays. */

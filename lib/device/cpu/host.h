@@ -48,7 +48,7 @@ typedef struct rk_host_message {
     char text[RK_ERR_TEXT_BYTES];
 } rk_host_message;
 
-/* Sends or receives one message with up to RK_HOST_FD_MAX file descriptors. RK_CLOSED at the end. */
+/* One message with up to RK_HOST_FD_MAX file descriptors. RK_CLOSED at the end. */
 rk_status rk_host_send(int socket, const rk_host_message *message, const int *fds,
                        uint32_t fd_count);
 rk_status rk_host_receive(int socket, rk_host_message *out_message, int out_fds[RK_HOST_FD_MAX],
