@@ -12,18 +12,14 @@ extern "C" {
 #endif
 
 /*
- * Submits and returns at once: the id names the command in its reply. Errors at once: RK_LIMIT (too
- * many in flight, or no room in the ring), RK_STATE (not resident), RK_INVALID. Pass NULL for
- * out_id
- * to forget the reply.
+ * Submits and returns at once: the id names the command in its reply. Errors at once: RK_LIMIT
+ * (too many in flight, or no room in the ring), RK_STATE (not resident), RK_INVALID. Pass NULL for
+ * out_id to forget the reply.
  *
  * A run is answered when its last step is done; runs queue, at most 16. inject sets (or adds to)
- * one
- * element of a field. custom hands `data` to the module's RK_ON_COMMAND. send hands a message of a
- * type
- * >= 256 to RK_ON_MESSAGE. The step budget is the number of steps that the kernel may still take
- * before
- * it pauses itself; RK_FOREVER lifts it.
+ * one element of a field. custom hands `data` to the module's RK_ON_COMMAND. send hands a message
+ * of a type >= 256 to RK_ON_MESSAGE. The step budget is the number of steps that the kernel may
+ * still take before it pauses itself; RK_FOREVER lifts it.
  */
 RK_API rk_status rk_kernel_run(rk_kernel *kernel, uint64_t steps, uint64_t *out_id, rk_err *err);
 /* The same, with a progress answer every `interval` steps (rk_kernel_progress_step reads the
@@ -73,8 +69,7 @@ typedef struct rk_reply {
 /*
  * Waits until the command is applied (or refused). RK_OK: *out_reply is set, look at its status.
  * RK_TIMEOUT: still in flight, wait again. RK_PANIC, RK_FAULT, RK_CLOSED: the kernel ended first;
- * err
- * says why. RK_NOT_FOUND: no such command, or its reply was taken already. Blocks.
+ * err says why. RK_NOT_FOUND: no such command, or its reply was taken already. Blocks.
  */
 RK_API rk_status rk_kernel_wait(rk_kernel *kernel, uint64_t id, uint64_t timeout_ns,
                                 rk_reply *out_reply, rk_err *err);
@@ -94,8 +89,7 @@ typedef struct rk_received {
 /*
  * Takes the next emitted message; at most `capacity` bytes of its payload are copied. RK_TIMEOUT,
  * RK_CLOSED (ended and nothing left). Messages that nobody takes are kept up to 4096, then the
- * oldest is
- * dropped and counted. Blocks.
+ * oldest is dropped and counted. Blocks.
  */
 RK_API rk_status rk_kernel_receive(rk_kernel *kernel, uint64_t timeout_ns, rk_received *out_message,
                                    void *out_payload, size_t capacity, rk_err *err);

@@ -74,8 +74,7 @@ RK_API void rk_runtime_each_kernel(rk_runtime *runtime,
 
 /*
  * Opens a route: `from` may rk_send to `to`. The kernel's code names routes by index, in the order
- * of
- * the connections, starting at 0. Both kernels live on the same device and in the same tenant
+ * of the connections, starting at 0. Both kernels live on the same device and in the same tenant
  * (RK_TENANT). Works before and after they start.
  */
 RK_API rk_status rk_kernel_connect(rk_kernel *from, rk_kernel *to, uint32_t *out_route,
@@ -83,8 +82,7 @@ RK_API rk_status rk_kernel_connect(rk_kernel *from, rk_kernel *to, uint32_t *out
 
 /*
  * Reads or writes a field's elements, `first` and `count` in elements of the field's type. Not
- * while
- * the kernel takes steps: RK_STATE (pause it first).
+ * while the kernel takes steps: RK_STATE (pause it first).
  */
 RK_API rk_status rk_kernel_read_field(rk_kernel *kernel, const char *field, uint64_t first,
                                       uint64_t count, void *out_data, rk_err *err);

@@ -1,7 +1,6 @@
 /*
  * ringkernel.h: the host API of libringkernel, all of it. Include single headers where less is
- * enough;
- * kernels include <ringkernel/kernel.h> instead.
+ * enough; kernels include <ringkernel/kernel.h> instead.
  */
 #ifndef RINGKERNEL_RINGKERNEL_H
 #define RINGKERNEL_RINGKERNEL_H

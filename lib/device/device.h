@@ -5,15 +5,14 @@
  *
  * Rules every driver keeps
  *   1. Memory is allocated, and code loaded, only before a launch or while nothing of that device
- *   that
- *      could be waited for is resident.
+ *      that could be waited for is resident.
  *   2. The control path of a resident kernel touches only mapped memory; of this table only `kick`,
  *      `poll_exit` and `telemetry` may be called then.
  *   3. launch returns when the kernel is resident; on_exit is called exactly once, from any thread,
  *      after the last block has left (or the device is lost), and must not block or call the
  *      driver.
  *   4. Addresses inside kernels are the driver's business: the runtime speaks in offsets and
- *   handles.
+ *      handles.
  */
 #ifndef RK_DEVICE_DEVICE_H
 #define RK_DEVICE_DEVICE_H

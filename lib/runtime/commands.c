@@ -135,9 +135,8 @@ static void pending_close(rk_kernel *kernel, rk_pending *pending);
 
 /*
  * Takes the next free place; its id is set. Ids whose place is still in use are passed over. When
- * every
- * place is in use, the oldest reply that nobody has taken gives way. NULL when all are open. tx is
- * held.
+ * every place is in use, the oldest reply that nobody has taken gives way. NULL when all are open.
+ * tx is held.
  */
 static rk_pending *pending_claim(rk_kernel *kernel, uint64_t *out_id)
 {
@@ -504,8 +503,7 @@ static bool something_to_see(void *context)
 
 /*
  * One turn of waiting: drains if nobody else does, else sleeps until somebody has. Returns
- * RK_TIMEOUT
- * when the deadline has passed.
+ * RK_TIMEOUT when the deadline has passed.
  */
 static rk_status wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadline_ns)
 {

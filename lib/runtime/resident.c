@@ -5,8 +5,7 @@
  *                         |------terminate, panic, fault------> ended (restart: resident again)
  *
  * A kernel leaves the device by itself, at a safe point; the supervisor (supervise.c) then handles
- * the
- * exit. What this file changes while a kernel is resident is its mapped page only.
+ * the exit. What this file changes while a kernel is resident is its mapped page only.
  */
 #include "base/clock.h"
 #include "base/wait.h"

@@ -4,8 +4,7 @@
  *
  * Who may touch what
  *   - A kernel's life (launch, exit, restart) is changed by one party at a time, under `life`.
- *   Exits are
- *     handled by the runtime's supervisor thread only, which releases the exec.
+ *     Exits are handled by the runtime's supervisor thread only, which releases the exec.
  *   - The H2K producer end, ids and the slab belong to whoever holds `tx`.
  *   - The K2H consumer end, pending replies and emitted messages belong to whoever holds `rx`.
  *   - The list of kernels, routes and exec pointers change under the runtime's kernels_lock.
@@ -26,8 +25,7 @@
 
 /*
  * A submitted command. state says who may use it: the submitter (FREE), the drain (OPEN,
- * ACCEPTED), the
- * waiter or the next submitter, whoever is first to make it TAKEN (DONE).
+ * ACCEPTED), the waiter or the next submitter, whoever is first to make it TAKEN (DONE).
  */
 typedef enum pending_state {
     PENDING_FREE,

@@ -1,9 +1,7 @@
 /*
  * supervise.c: one thread per runtime that handles the exits of kernels: it releases what the
- * driver
- * holds, tells the program, and restarts what shall be restarted. It also notices kernels that run
- * but
- * pass no safe point. With nothing to do it sleeps.
+ * driver holds, tells the program, and restarts what shall be restarted. It also notices kernels
+ * that run but pass no safe point. With nothing to do it sleeps.
  */
 #include "base/clock.h"
 #include "base/wait.h"

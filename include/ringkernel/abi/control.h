@@ -4,8 +4,7 @@
  * A kernel sees two memory areas. The mapped page is visible to host and kernel while it runs and
  * starts with rk_control; it holds the rings. The arena is the kernel's own memory and starts with
  * rk_loop; it holds parameters and state fields. Everything inside is addressed by offset, so both
- * may
- * lie at any address, and an arena can be launched again elsewhere.
+ * may lie at any address, and an arena can be launched again elsewhere.
  *
  * Lines are 128 bytes and have one writer each: constants (host, before launch), host words, kernel
  * words.

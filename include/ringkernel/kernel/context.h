@@ -6,16 +6,13 @@
  *   - A handler may read time and randomness only from here (k->step, rk_random), so that replay is
  *     exact.
  *   - A phase must not depend on the number of blocks or lanes: iterate with RK_FOR_LANES over a
- *   range
- *     from rk_block_range.
+ *     range from rk_block_range.
  *   - Between two phases, and between two steps, all blocks meet at a barrier; inside a phase
- *   blocks do
- *     not wait for each other.
+ *     blocks do not wait for each other.
  *   - Serial handlers (on_message, on_command, after_step, check) run on one lane of one block at a
  *     safe point; only they may rk_emit.
  *   - Never put const and restrict together on a pointer that other kernels or the host write: a
- *   GPU
- *     compiler turns that into loads that stay stale for ever.
+ *     GPU compiler turns that into loads that stay stale for ever.
  */
 #ifndef RINGKERNEL_KERNEL_CONTEXT_H
 #define RINGKERNEL_KERNEL_CONTEXT_H
@@ -130,8 +127,7 @@ RK_FN void rk_block_range(const rk_ctx *k, rk_u64 n, rk_u64 *lo, rk_u64 *hi)
 
 /*
  * A random number that depends only on the kernel's seed, the step, and `stream` (for example a
- * cell or
- * a particle index): SplitMix64's finaliser (Steele, Lea, Flood 2014) over the three.
+ * cell or a particle index): SplitMix64's finaliser (Steele, Lea, Flood 2014) over the three.
  */
 RK_FN rk_u64 rk_random(const rk_ctx *k, rk_u64 stream)
 {
@@ -150,9 +146,8 @@ RK_FN rk_f32 rk_random_unit(const rk_ctx *k, rk_u64 stream)
 
 /*
  * Gives up: the kernel leaves the device, the host sees PANICKED with code and text, and its
- * restart
- * policy acts. On the CPU this does not return; on a GPU it does, and the handler must return at
- * once.
+ * restart policy acts. On the CPU this does not return; on a GPU it does, and the handler must
+ * return at once.
  */
 #if defined(RK_TARGET_CPU)
 #define rk_panic(k, code, text) ((k)->env->panic((k), (code), (text)))

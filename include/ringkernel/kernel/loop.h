@@ -3,8 +3,7 @@
  *
  * Invariants
  *   1. All blocks leave the barrier with the same loop->op; only the block that arrives last
- *   decides it,
- *      alone, while the others wait. That moment is the safe point.
+ *      decides it, alone, while the others wait. That moment is the safe point.
  *   2. Commands and messages are looked at only at safe points, so nothing changes inside a step.
  *   3. Every command is answered at least once with its id; a run twice (accepted, then applied or
  *      aborted).
@@ -23,8 +22,7 @@
 
 /*
  * All lanes of all blocks meet. The block that arrives last decides (when asked to) while the
- * others
- * wait. Returns loop->failed.
+ * others wait. Returns loop->failed.
  */
 RK_FN rk_u32 rk_grid_barrier(rk_ctx *k, rk_u32 decide)
 {

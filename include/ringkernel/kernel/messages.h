@@ -1,13 +1,11 @@
 /*
  * messages.h: the kernel's side of the rings: emit to the host, send to other kernels, take from
- * the
- * inbox. Layout and invariants are in abi/ring.h.
+ * the inbox. Layout and invariants are in abi/ring.h.
  *
  * A message longer than 40 bytes continues in the slots behind its first one: a header at byte 0,
- * then
- * the payload without a gap, as many slots as it takes, never across the ring's end (a SKIP message
- * fills the rest). Its length is at most half the ring. The host's larger payloads come through the
- * slab instead.
+ * then the payload without a gap, as many slots as it takes, never across the ring's end (a SKIP
+ * message fills the rest). Its length is at most half the ring. The host's larger payloads come
+ * through the slab instead.
  */
 #ifndef RINGKERNEL_KERNEL_MESSAGES_H
 #define RINGKERNEL_KERNEL_MESSAGES_H
@@ -141,10 +139,9 @@ RK_FN rk_u32 rk_ring_claim(RK_G rk_ring *ring, rk_u32 slots, rk_u32 *position, r
 
 /*
  * Sends a message to the kernel behind a route (an index into the routes of this kernel, in the
- * order
- * in which the host connected them). Any block may call it, one lane at a time. The payload is
- * copied.
- * Messages of one block arrive in order. Returns RK_SENT when it lies in the destination's inbox.
+ * order in which the host connected them). Any block may call it, one lane at a time. The payload
+ * is copied. Messages of one block arrive in order. Returns RK_SENT when it lies in the
+ * destination's inbox.
  */
 RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, const void *payload, rk_u32 length)
 {

@@ -1,7 +1,6 @@
 /*
  * safepoint.h: what happens between two steps: commands and messages are taken, and it is decided
- * what
- * all blocks do next. Part of loop.h, whose invariants hold here.
+ * what all blocks do next. Part of loop.h, whose invariants hold here.
  */
 #ifndef RINGKERNEL_KERNEL_SAFEPOINT_H
 #define RINGKERNEL_KERNEL_SAFEPOINT_H

@@ -1,7 +1,6 @@
 /*
  * schema.h: turns the author's RK_PARAMS, RK_FIELDS and other lists into types, indices and the
- * schema
- * text that travels in the module. The text's grammar, one item a line:
+ * schema text that travels in the module. The text's grammar, one item a line:
  *
  *   ringkernel-schema 1
  *   module NAME "summary" "version"
@@ -17,11 +16,9 @@
  *
  * TYPE is one of u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 real. A shape is a comma-separated list of
  * dimensions, slowest first; each is an integer expression over parameters and `blocks` with + - *
- * /
- * and parentheses. Flags are comma-separated words: state (part of a checkpoint), scratch (rebuilt
- * or
- * dead between steps), input (the host fills it), output (the host reads it), double (one of a pair
- * that swap roles). Strings hold no quote, backslash or control character.
+ * / and parentheses. Flags are comma-separated words: state (part of a checkpoint), scratch
+ * (rebuilt or dead between steps), input (the host fills it), output (the host reads it), double
+ * (one of a pair that swap roles). Strings hold no quote, backslash or control character.
  */
 #ifndef RINGKERNEL_KERNEL_SCHEMA_H
 #define RINGKERNEL_KERNEL_SCHEMA_H

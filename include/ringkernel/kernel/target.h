@@ -2,11 +2,9 @@
  * target.h: what differs between the compilers of the kernel dialect, and nothing else.
  *
  * Atomics on words that the host or other kernels see have system scope; the dialect needs only
- * loads,
- * stores, compare-and-swap and add on 32-bit words. RK_FN marks every function. On the CPU a block
- * is
- * one thread with one lane, so lane loops are plain loops that vectorise; with RK_FIBER a block has
- * many real lanes (fibers), which finds barrier and sharing mistakes without a GPU.
+ * loads, stores, compare-and-swap and add on 32-bit words. RK_FN marks every function. On the CPU
+ * a block is one thread with one lane, so lane loops are plain loops that vectorise; with RK_FIBER
+ * a block has many real lanes (fibers), which finds barrier and sharing mistakes without a GPU.
  */
 #ifndef RINGKERNEL_KERNEL_TARGET_H
 #define RINGKERNEL_KERNEL_TARGET_H

@@ -2,10 +2,8 @@
  * code.c: loads compiled kernels into this process.
  *
  * The dynamic linker recognises a library that it has already loaded by its inode, so each load
- * goes
- * through a memory file of its own: two versions, or two instances with their own static data,
- * never
- * become one.
+ * goes through a memory file of its own: two versions, or two instances with their own static
+ * data, never become one.
  */
 #include "device/cpu/exec.h"
 #include <dlfcn.h>

@@ -3,8 +3,7 @@
  *
  * Invariants
  *   1. A block's thread does nothing but run rk_module_entry; it leaves when the loop does, or
- *   when a
- *      panic jumps out of a handler.
+ *      when a panic jumps out of a handler.
  *   2. The block that leaves last rings the K2H bell (so that the host looks at the state again),
  *      calls on_exit and then publishes `left`; after that nobody touches the exec but its owner.
  *   3. How long a block polls before it sleeps depends on how many blocks are resident: with more

@@ -3,10 +3,8 @@
  *
  * The process cannot go on: memory may be damaged. What can be done is done before it ends, with
  * async-signal-safe calls only: the record in the control block (which outlives the process when
- * it is
- * shared memory) and one report on standard error: kernel, step, address, backtrace. Then the
- * signal
- * takes its default course. A fault outside a kernel goes to whoever handled it before.
+ * it is shared memory) and one report on standard error: kernel, step, address, backtrace. Then
+ * the signal takes its default course. A fault outside a kernel goes to whoever handled it before.
  */
 #include "device/cpu/exec.h"
 #include <execinfo.h>

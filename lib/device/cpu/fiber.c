@@ -2,10 +2,9 @@
  * fiber.c: many real lanes per block, for tests.
  *
  * Each lane is a fiber with a stack of its own; all fibers of a block share one thread and switch
- * only
- * in lane_sync and at their end. A lane that forgets a barrier therefore sees what its neighbours
- * have
- * not written yet, every time: mistakes that a GPU shows once in a million runs show at once.
+ * only in lane_sync and at their end. A lane that forgets a barrier therefore sees what its
+ * neighbours have not written yet, every time: mistakes that a GPU shows once in a million runs
+ * show at once.
  *
  * Lanes run round robin, lane 0 first. A barrier is one full turn.
  */

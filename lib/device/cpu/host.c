@@ -2,8 +2,8 @@
  * host.c: the parent's side of a host process: the device table over a socket.
  *
  * A reader thread takes replies and exits from the socket. Requests are made one at a time. When
- * the
- * socket ends, the process is gone: open requests fail, and every kernel that had not exited has.
+ * the socket ends, the process is gone: open requests fail, and every kernel that had not exited
+ * has.
  */
 #include "device/cpu/host.h"
 #include "abi/word.h"

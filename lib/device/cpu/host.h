@@ -2,11 +2,10 @@
  * host.h: the CPU driver whose kernels run in a host process of their own.
  *
  * Each device has one host process. Arenas and mapped pages are memory files that both processes
- * map,
- * so commands, answers and fields need no help from the other side; only launching, connecting and
- * releasing go through a socket. When the host process dies, every kernel in it has exited (rule 3
- * of
- * device.h holds), the memory is still there to be read, and the next launch starts a new process.
+ * map, so commands, answers and fields need no help from the other side; only launching,
+ * connecting and releasing go through a socket. When the host process dies, every kernel in it has
+ * exited (rule 3 of device.h holds), the memory is still there to be read, and the next launch
+ * starts a new process.
  */
 #ifndef RK_DEVICE_CPU_HOST_H
 #define RK_DEVICE_CPU_HOST_H

@@ -2,8 +2,7 @@
  * host_main.c: the host process: runs kernels for a parent, and dies with it.
  *
  * One thread serves the socket; kernels are threads of this process (exec.h). Memory that the
- * parent
- * sends stays mapped until it says UNMAP, because other kernels may have routes into it.
+ * parent sends stays mapped until it says UNMAP, because other kernels may have routes into it.
  */
 #include "device/cpu/exec.h"
 #include "device/cpu/host.h"
