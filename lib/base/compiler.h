@@ -89,6 +89,18 @@ RK_INLINE unsigned rk_log2_u64(uint64_t value)
     return 63u - (unsigned)__builtin_clzll(value);
 }
 
+/* The position of the lowest bit that is set; value is not 0. */
+RK_INLINE unsigned rk_ctz_u64(uint64_t value)
+{
+    return (unsigned)__builtin_ctzll(value);
+}
+
+/* Asks for the cache line at address, which may be any. */
+RK_INLINE void rk_prefetch(const void *address)
+{
+    __builtin_prefetch(address);
+}
+
 /* Overflow-checked arithmetic for sizes from outside: true when the result fits. */
 RK_INLINE bool rk_size_add(uint64_t a, uint64_t b, uint64_t *out_sum)
 {
