@@ -24,7 +24,7 @@ bool rk_schema_is_name(const char *text);
 
 /* The dimensions of a field for given parameter values. */
 typedef struct rk_shape {
-    uint64_t dimensions[RK_SCHEMA_DIMENSION_MAX]; /* slowest first, each at least 1 */
+    uint64_t dimensions[RK_SCHEMA_DIMENSION_MAX]; /* slowest first; 0 makes an empty field */
     uint64_t elements;                            /* their product */
     uint32_t dimension_count;                     /* at least 1 */
 } rk_shape;

@@ -254,9 +254,9 @@ static rk_status walk_shape(walk *w, rk_shape *out_shape)
         if (status != RK_OK) {
             return status;
         }
-        if (w->params && value < 1) {
+        if (w->params && value < 0) {
             return refuse(w, RK_INVALID,
-                          "the dimension would be %lld; it must be at least 1, choose other "
+                          "the dimension would be %lld; it must not be negative, choose other "
                           "parameters",
                           (long long)value);
         }
