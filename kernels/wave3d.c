@@ -41,7 +41,8 @@
     P(u32, n_sources, "0", "", "number of sources")                                                \
     P(u32, n_receivers, "0", "", "number of receivers")                                            \
     P(u32, n_samples, "0", "steps", "length of source signals and of the logs")                    \
-    P(u32, n_boundary, "0", "cells", "cells with an absorbing face")
+    P(u32, n_boundary, "0", "cells", "cells with an absorbing face")                               \
+    P(u32, energy, "0", "", "1: log the energy of each step (feature energy); slow")
 #define RK_CELLS "nz,ny,nx"
 #define RK_FIELDS(F)                                                                               \
     F(real, pressure_even, RK_CELLS, "Pa", "state,output,double", "pressure at even steps")        \
@@ -73,6 +74,7 @@
 #define RK_HAS_COMMAND 1
 #define RK_HAS_AFTER_STEP 1
 #include <ringkernel/kernel.h>
+#define WAVE_LOGS_ENERGY(k) (RK_PARAM(k, energy) != 0u && RK_FEATURE(k, energy) != 0u)
 
 /* Custom operations. */
 #define WAVE_OP_ENERGY 1u /* answers with the bits of three f64: E, peak |p|, rms of p; serial */
@@ -290,7 +292,7 @@ RK_FN void wave_stack_cells(rk_ctx *k, const wave_row *r, rk_u64 plane, rk_u32 l
 }
 
 RK_OUTLINE void wave_stack_advance(rk_ctx *k, const wave_row *r, rk_u64 plane, rk_u32 count,
-                                    rk_real lambda2)
+                                   rk_real lambda2)
 {
     rk_u32 lo = 0u;
     for (; count - lo >= WAVE_CHUNK; lo += WAVE_CHUNK) {
@@ -498,7 +500,7 @@ RK_PHASE(advance)
     rk_u64 first;
     rk_u64 last;
     rk_block_range(k, w.rows, &first, &last);
-    rk_u32 with_energy = (rk_u32)RK_FEATURE(k, energy);
+    rk_u32 with_energy = WAVE_LOGS_ENERGY(k) ? 1u : 0u;
     rk_f64 energy = wave_rows(k, &w, (rk_u32)first, (rk_u32)last, with_energy);
     if (with_energy != 0u) {
         energy = rk_block_sum(k, RK_SHARED(k, f64, 0), energy);
@@ -530,7 +532,7 @@ RK_AFTER_STEP
         }
         RK_FIELD(k, receiver_log)[i * n_samples + sample] = value;
     }
-    if (RK_FEATURE(k, energy) != 0u) {
+    if (WAVE_LOGS_ENERGY(k)) {
         rk_f64 energy = 0.0;
         for (rk_u32 b = 0u; b < k->block_count; b++) {
             energy += RK_FIELD(k, energy_part)[b];
