@@ -18,8 +18,9 @@ extern "C" {
  *
  * A run is answered when its last step is done; runs queue, at most 16. inject sets (or adds to)
  * one element of a field. custom hands `data` to the module's RK_ON_COMMAND. send hands a message
- * of a type >= 256 to RK_ON_MESSAGE. The step budget is the number of steps that the kernel may
- * still take before it pauses itself; RK_FOREVER lifts it.
+ * of a type >= 256 to RK_ON_MESSAGE; with a correlation it is a request, which the kernel may
+ * answer by rk_emit_reply. The step budget is the number of steps that the kernel may still take
+ * before it pauses itself; RK_FOREVER lifts it.
  */
 RK_API rk_status rk_kernel_run(rk_kernel *kernel, uint64_t steps, uint64_t *out_id, rk_err *err);
 /* The same, with a progress answer every `interval` steps (rk_kernel_progress_step reads the
@@ -81,8 +82,9 @@ RK_API rk_status rk_kernel_wait_accepted(rk_kernel *kernel, uint64_t id, uint64_
 typedef struct rk_received {
     uint64_t id;
     uint32_t type;
-    uint32_t correlation;
-    uint32_t length; /* bytes of the payload, also when it was cut to the caller's room */
+    uint32_t correlation; /* of a reply (RK_MSG_REPLY): the request's */
+    uint32_t flags;       /* RK_MSG_* */
+    uint32_t length;      /* bytes of the payload, also when it was cut to the caller's room */
     uint64_t step;
 } rk_received;
 

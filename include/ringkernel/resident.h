@@ -66,6 +66,7 @@ RK_API void rk_kernel_destroy(rk_kernel *kernel);
 
 RK_API const char *rk_kernel_name(const rk_kernel *kernel);
 RK_API uint32_t rk_kernel_id(const rk_kernel *kernel);
+RK_API uint32_t rk_kernel_tenant(const rk_kernel *kernel);
 RK_API rk_module *rk_kernel_module(const rk_kernel *kernel);
 RK_API rk_kernel *rk_runtime_find_kernel(rk_runtime *runtime, const char *name);
 /* Calls fn for every kernel, in the order of creation. fn must not create or destroy kernels. */
@@ -120,7 +121,7 @@ typedef struct rk_kernel_snapshot {
     uint64_t emitted_dropped;
 } rk_kernel_snapshot;
 
-/* Reads shared memory only: never blocks, works in every state. */
+/* Asks the kernel nothing: works in every state. */
 RK_API void rk_kernel_read_snapshot(rk_kernel *kernel, rk_kernel_snapshot *out_snapshot);
 /* One sentence about why a kernel ended (panic text, signal, address), or NULL. Caller's buffer. */
 RK_API const char *rk_kernel_failure(rk_kernel *kernel, char *buffer, size_t bytes);

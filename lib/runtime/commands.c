@@ -1,5 +1,5 @@
 /*
- * commands.c: the host's side of the command protocol: submit, replies, emitted messages.
+ * commands.c: the host's side of the command protocol: submit, replies. Emitted messages: port.c.
  *
  * Invariants
  *   1. pending[id % limit] is the one place of a command, and only an id whose place is free is
@@ -49,6 +49,7 @@ rk_status rk_commands_init(rk_kernel *kernel, uint32_t in_flight_limit, rk_err *
     kernel->next_id = 1;
     rk_mutex_init(&kernel->tx);
     rk_mutex_init(&kernel->rx);
+    rk_port_init(kernel);
     return RK_OK;
 }
 
@@ -78,11 +79,7 @@ rk_status rk_commands_attach(rk_kernel *kernel, rk_err *err)
 
 void rk_commands_finish(rk_kernel *kernel)
 {
-    while (kernel->emitted_first != NULL) {
-        rk_emitted *next = kernel->emitted_first->next;
-        free(kernel->emitted_first);
-        kernel->emitted_first = next;
-    }
+    rk_port_finish(kernel);
     free(kernel->pending);
     rk_mutex_finish(&kernel->tx);
     rk_mutex_finish(&kernel->rx);
@@ -163,27 +160,55 @@ static bool pending_is_open(const rk_pending *pending)
     return state == PENDING_OPEN || state == PENDING_ACCEPTED;
 }
 
-static void pending_finish(rk_kernel *kernel, rk_pending *pending)
+static void pending_finish(rk_kernel *kernel, rk_pending *pending, rk_status status)
 {
     pending_close(kernel, pending);
+    if (pending->record != NULL) {
+        rk_port_done(kernel, pending, status);
+    }
     rk_word_store_release(&pending->state, pending->wanted != 0 ? PENDING_DONE : PENDING_FREE);
 }
 
-static rk_status submit(rk_kernel *kernel, const rk_msg_header *header, const void *payload,
-                        size_t bytes, uint64_t *out_id, rk_err *err)
+/*
+ * Whether something may be put into the ring; tx is held, so an exit that comes now finds it there.
+ * The messages of a port may wait in the ring of a kernel that is parked or not started yet, and
+ * leave a quarter of the places in flight to the host's own commands.
+ */
+static rk_status admit(rk_kernel *kernel, bool from_port, rk_err *err)
 {
-    if (rk_word_load_acquire(&kernel->resident) == 0) {
-        return refuse_ended(kernel, err);
+    if (from_port && rk_word_load(&kernel->in_flight) >=
+                         kernel->in_flight_limit - RK_MAX(1u, kernel->in_flight_limit / 4)) {
+        return rk_err_set(err, RK_FULL, "kernel '%s' has %u messages and commands in flight",
+                          kernel->name, rk_word_load(&kernel->in_flight));
     }
+    if (rk_word_load_acquire(&kernel->resident) != 0) {
+        return RK_OK;
+    }
+    uint32_t state = rk_kernel_state(kernel);
+    if (from_port && rk_word_load_acquire(&kernel->ended) == 0 &&
+        (state == RK_KERNEL_PARKED || state == RK_KERNEL_CREATED)) {
+        return RK_OK;
+    }
+    return refuse_ended(kernel, err);
+}
+
+rk_status rk_commands_submit(rk_kernel *kernel, const rk_msg_header *header, const void *payload,
+                             size_t bytes, void *record, uint64_t *out_id, rk_err *err)
+{
     rk_slot slot = {.header = *header};
+    rk_status full = record != NULL ? RK_FULL : RK_LIMIT;
     rk_mutex_lock(&kernel->tx);
+    rk_status status = admit(kernel, record != NULL, err);
+    if (status != RK_OK) {
+        rk_mutex_unlock(&kernel->tx);
+        return status;
+    }
     uint64_t id = 0;
     rk_pending *pending = pending_claim(kernel, &id);
-    rk_status status = RK_OK;
     if (pending == NULL) {
         rk_mutex_unlock(&kernel->tx);
         return rk_err_set(
-            err, RK_LIMIT,
+            err, full,
             "kernel '%s' has %u commands in flight, the limit is %u; wait for replies "
             "first",
             kernel->name, rk_word_load(&kernel->in_flight), kernel->in_flight_limit);
@@ -191,6 +216,8 @@ static rk_status submit(rk_kernel *kernel, const rk_msg_header *header, const vo
     rk_word64_store(&pending->id, id);
     pending->has_slab = 0;
     pending->wanted = out_id != NULL;
+    pending->record = record;
+    pending->port = kernel->port_number;
     status = slot_fill(kernel, &slot, pending, payload, bytes, err);
     if (status == RK_OK) {
         slot.header.id = id;
@@ -203,11 +230,11 @@ static rk_status submit(rk_kernel *kernel, const rk_msg_header *header, const vo
             pending_close(kernel, pending);
             rk_word_store_release(&pending->state, PENDING_FREE);
             (void)rk_err_set(
-                err, status == RK_FULL ? RK_LIMIT : status,
+                err, status == RK_FULL ? full : status,
                 "the command ring of kernel '%s' is full (%u slots): the kernel does not "
                 "keep up; wait, or launch it with more command_slots",
                 kernel->name, kernel->layout.options.h2k_slots);
-            status = status == RK_FULL ? RK_LIMIT : status;
+            status = status == RK_FULL ? full : status;
         }
     } else {
         rk_word_store_release(&pending->state, PENDING_FREE);
@@ -217,6 +244,12 @@ static rk_status submit(rk_kernel *kernel, const rk_msg_header *header, const vo
         *out_id = id;
     }
     return status;
+}
+
+static rk_status submit(rk_kernel *kernel, const rk_msg_header *header, const void *payload,
+                        size_t bytes, uint64_t *out_id, rk_err *err)
+{
+    return rk_commands_submit(kernel, header, payload, bytes, NULL, out_id, err);
 }
 
 static rk_status submit_command(rk_kernel *kernel, uint32_t type, uint64_t arg, const void *data,
@@ -351,8 +384,10 @@ rk_status rk_kernel_send(rk_kernel *kernel, uint32_t type, uint32_t correlation,
             "message type %u is reserved for the protocol; types of messages start at %u", type,
             RK_MSG_TYPE_USER);
     }
-    rk_msg_header header = {
-        .type = type, .flags = RK_MSG_PRIORITY_NORMAL, .correlation = correlation};
+    rk_msg_header header = {.type = type,
+                            .flags =
+                                RK_MSG_PRIORITY_NORMAL | (correlation != 0 ? RK_MSG_REQUEST : 0u),
+                            .correlation = correlation};
     return submit(kernel, &header, data, bytes, out_id, err);
 }
 
@@ -396,39 +431,10 @@ static void take_answer(rk_kernel *kernel, const rk_slot *slot)
     }
     if (reply.level >= RK_REPLY_APPLIED) {
         pending->reply = reply;
-        pending_finish(kernel, pending);
+        pending_finish(kernel, pending, reply.status);
     } else if (!accepted) {
         pending->accepted = reply;
         rk_word_store_release(&pending->state, PENDING_ACCEPTED);
-    }
-}
-
-static void take_emitted(rk_kernel *kernel, const rk_slot *slot, uint32_t bytes)
-{
-    rk_emitted *message = malloc(sizeof *message + bytes);
-    if (message == NULL) {
-        kernel->emitted_dropped++;
-        return;
-    }
-    message->next = NULL;
-    message->header = (rk_received){.id = slot->header.id,
-                                    .type = slot->header.type,
-                                    .correlation = slot->header.correlation,
-                                    .length = bytes,
-                                    .step = rk_word64_load(&kernel->control->step)};
-    memcpy(message->payload, slot->payload, bytes);
-    if (kernel->emitted_last != NULL) {
-        kernel->emitted_last->next = message;
-    } else {
-        kernel->emitted_first = message;
-    }
-    kernel->emitted_last = message;
-    if (++kernel->emitted_count > RK_EMITTED_MAX) {
-        rk_emitted *oldest = kernel->emitted_first;
-        kernel->emitted_first = oldest->next;
-        kernel->emitted_count--;
-        kernel->emitted_dropped++;
-        free(oldest);
     }
 }
 
@@ -454,7 +460,7 @@ static uint32_t drain(rk_kernel *kernel)
                 break;
             }
             if (slot[used].header.type >= RK_MSG_TYPE_USER) {
-                take_emitted(kernel, &slot[used], length);
+                rk_port_emitted(kernel, &slot[used], length);
             } else if (slot[used].header.type != RK_ANSWER_SKIP) {
                 take_answer(kernel, &slot[used]);
             }
@@ -473,6 +479,23 @@ static uint32_t drain(rk_kernel *kernel)
     return taken;
 }
 
+void rk_commands_wake(rk_kernel *kernel)
+{
+    (void)rk_word_add(&kernel->drained, 1);
+    rk_wake(&kernel->drained, RK_WAKE_ALL);
+}
+
+void rk_commands_look(rk_kernel *kernel, bool wait_for_rx)
+{
+    if (wait_for_rx) {
+        rk_mutex_lock(&kernel->rx);
+    } else if (!rk_mutex_try_lock(&kernel->rx)) {
+        return;
+    }
+    (void)drain(kernel);
+    rk_mutex_unlock(&kernel->rx);
+}
+
 void rk_commands_fail_all(rk_kernel *kernel, rk_status status)
 {
     rk_mutex_lock(&kernel->tx);
@@ -484,13 +507,13 @@ void rk_commands_fail_all(rk_kernel *kernel, rk_status status)
             pending->reply = (rk_reply){.id = rk_word64_load(&pending->id),
                                         .status = status,
                                         .step = rk_word64_load(&kernel->control->step)};
-            pending_finish(kernel, pending);
+            pending_finish(kernel, pending, status);
         }
     }
-    (void)rk_word_add(&kernel->drained, 1);
+    rk_port_exited(kernel);
     rk_mutex_unlock(&kernel->rx);
     rk_mutex_unlock(&kernel->tx);
-    rk_wake(&kernel->drained, RK_WAKE_ALL);
+    rk_commands_wake(kernel);
 }
 
 /* ---- Waiting ------------------------------------------------------------------------------- */
@@ -498,14 +521,15 @@ void rk_commands_fail_all(rk_kernel *kernel, rk_status status)
 static bool something_to_see(void *context)
 {
     rk_kernel *kernel = context;
-    return rk_ring_has_message(&kernel->k2h) || rk_word_load_acquire(&kernel->resident) == 0;
+    return rk_ring_has_message(&kernel->k2h) || rk_word_load_acquire(&kernel->resident) == 0 ||
+           rk_word_load_acquire(&kernel->nudged) != 0;
 }
 
 /*
  * One turn of waiting: drains if nobody else does, else sleeps until somebody has. Returns
  * RK_TIMEOUT when the deadline has passed.
  */
-static rk_status wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadline_ns)
+rk_status rk_commands_wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadline_ns)
 {
     if (!rk_mutex_try_lock(&kernel->rx)) {
         return rk_wait_while_equal_parked(&kernel->drained, seen, deadline_ns, SPIN_NS,
@@ -569,7 +593,7 @@ static rk_status wait_for(rk_kernel *kernel, uint64_t id, rk_level level, uint64
         if (deadline_ns == 0) {
             deadline_ns = timeout_ns == RK_FOREVER ? RK_NEVER : rk_clock_deadline_ns(timeout_ns);
         }
-        late = wait_turn(kernel, seen, deadline_ns) == RK_TIMEOUT;
+        late = rk_commands_wait_turn(kernel, seen, deadline_ns) == RK_TIMEOUT;
     }
 }
 
@@ -583,41 +607,4 @@ rk_status rk_kernel_wait_accepted(rk_kernel *kernel, uint64_t id, uint64_t timeo
                                   rk_reply *out_reply, rk_err *err)
 {
     return wait_for(kernel, id, RK_REPLY_ACCEPTED, timeout_ns, out_reply, err);
-}
-
-rk_status rk_kernel_receive(rk_kernel *kernel, uint64_t timeout_ns, rk_received *out_message,
-                            void *out_payload, size_t capacity, rk_err *err)
-{
-    uint64_t deadline_ns = timeout_ns == RK_FOREVER ? RK_NEVER : rk_clock_deadline_ns(timeout_ns);
-    bool late = false;
-    for (;;) {
-        rk_u32 seen = rk_word_load_acquire(&kernel->drained);
-        bool ended = rk_word_load_acquire(&kernel->ended) != 0;
-        if (rk_mutex_try_lock(&kernel->rx)) {
-            (void)drain(kernel);
-            rk_emitted *message = kernel->emitted_first;
-            if (message != NULL) {
-                kernel->emitted_first = message->next;
-                kernel->emitted_last = message->next == NULL ? NULL : kernel->emitted_last;
-                kernel->emitted_count--;
-                rk_mutex_unlock(&kernel->rx);
-                *out_message = message->header;
-                memcpy(out_payload, message->payload,
-                       RK_MIN(capacity, (size_t)message->header.length));
-                free(message);
-                return RK_OK;
-            }
-            seen = rk_word_load_acquire(&kernel->drained);
-            rk_mutex_unlock(&kernel->rx);
-            if (ended) {
-                return rk_err_set(err, RK_CLOSED, "kernel '%s' has ended and left no message",
-                                  kernel->name);
-            }
-        }
-        if (late) {
-            return rk_err_set(err, RK_TIMEOUT, "kernel '%s' has sent no message in time",
-                              kernel->name);
-        }
-        late = wait_turn(kernel, seen, deadline_ns) == RK_TIMEOUT;
-    }
 }

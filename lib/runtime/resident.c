@@ -362,8 +362,7 @@ rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *
     }
     kernel->started = true;
     exec_set(kernel, exec);
-    (void)rk_word_add(&kernel->drained, 1);
-    rk_wake(&kernel->drained, RK_WAKE_ALL); /* who waited while it was parked looks again */
+    rk_commands_wake(kernel); /* who waited while it was parked looks again */
     return RK_OK;
 }
 
@@ -483,6 +482,7 @@ void rk_kernel_destroy(rk_kernel *kernel)
     }
     rk_word_store_release(&kernel->ended, 1);
     rk_commands_fail_all(kernel, RK_CLOSED);
+    rk_port_destroyed(kernel);
     /* The supervisor may still be in this kernel's exit. */
     rk_mutex_lock(&kernel->life);
     rk_mutex_unlock(&kernel->life);
@@ -524,6 +524,11 @@ const char *rk_kernel_name(const rk_kernel *kernel)
 uint32_t rk_kernel_id(const rk_kernel *kernel)
 {
     return kernel->id;
+}
+
+uint32_t rk_kernel_tenant(const rk_kernel *kernel)
+{
+    return kernel->tenant;
 }
 
 rk_module *rk_kernel_module(const rk_kernel *kernel)
@@ -688,7 +693,9 @@ void rk_kernel_read_snapshot(rk_kernel *kernel, rk_kernel_snapshot *out_snapshot
         .idle_ns = rk_word64_load(&counters->idle_ns),
         .in_flight = rk_word_load(&kernel->in_flight),
         .restarts = kernel->restarts,
-        .emitted_waiting = kernel->emitted_count,
-        .emitted_dropped = kernel->emitted_dropped,
     };
+    rk_mutex_lock(&kernel->port_lock);
+    out_snapshot->emitted_waiting = kernel->emitted_count;
+    out_snapshot->emitted_dropped = kernel->emitted_dropped;
+    rk_mutex_unlock(&kernel->port_lock);
 }

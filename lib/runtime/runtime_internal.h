@@ -6,9 +6,10 @@
  *   - A kernel's life (launch, exit, restart) is changed by one party at a time, under `life`.
  *     Exits are handled by the runtime's supervisor thread only, which releases the exec.
  *   - The H2K producer end, ids and the slab belong to whoever holds `tx`.
- *   - The K2H consumer end, pending replies and emitted messages belong to whoever holds `rx`.
+ *   - The K2H consumer end and pending replies belong to whoever holds `rx`.
+ *   - Emitted messages and the port (port.h) are used under `port_lock`.
  *   - The list of kernels, routes and exec pointers change under the runtime's kernels_lock.
- *   - Order of locks: life, kernels_lock, tx, rx.
+ *   - Order of locks: life, kernels_lock, tx, rx, port_lock.
  */
 #ifndef RK_RUNTIME_INTERNAL_H
 #define RK_RUNTIME_INTERNAL_H
@@ -19,6 +20,7 @@
 #include "device/device.h"
 #include "runtime/layout.h"
 #include "runtime/module.h"
+#include "runtime/port.h"
 #include <ringkernel/command.h>
 
 #define RK_EMITTED_MAX 4096u
@@ -41,16 +43,11 @@ typedef struct rk_pending {
     rk_u32 wanted; /* somebody will ask for the reply */
     rk_u32 has_slab;
     rk_slab_ref slab;
+    void *record;      /* of the port's message; NULL: the host's own command */
+    uint32_t port;     /* port_number of the time */
     rk_reply accepted; /* set before ACCEPTED */
     rk_reply reply;    /* set before DONE */
 } rk_pending;
-
-/* A message that the kernel emitted and nobody took. */
-typedef struct rk_emitted {
-    struct rk_emitted *next;
-    rk_received header;
-    uint8_t payload[];
-} rk_emitted;
 
 struct rk_kernel {
     rk_runtime *runtime;
@@ -100,6 +97,12 @@ struct rk_kernel {
     rk_pending *pending;
     uint32_t in_flight_limit;
     rk_u32 in_flight;
+
+    rk_mutex port_lock;
+    const rk_port_ops *port; /* NULL: none is open */
+    void *port_context;
+    uint32_t port_number; /* rises with each port */
+    rk_u32 nudged;        /* whoever sleeps on the answers gives up rx while it is set */
     rk_emitted *emitted_first;
     rk_emitted *emitted_last;
     uint32_t emitted_count;
@@ -140,9 +143,31 @@ rk_status rk_commands_init(rk_kernel *kernel, uint32_t in_flight_limit, rk_err *
 /* Attaches the host's ends to rings that were just laid out. */
 rk_status rk_commands_attach(rk_kernel *kernel, rk_err *err);
 void rk_commands_finish(rk_kernel *kernel);
+/* Puts a command or message into the ring. record: of the port, see rk_port_send; then a full ring
+ * is RK_FULL. */
+rk_status rk_commands_submit(rk_kernel *kernel, const rk_msg_header *header, const void *payload,
+                             size_t bytes, void *record, uint64_t *out_id, rk_err *err);
+/* Takes what has arrived, unless another thread is at it. */
+void rk_commands_look(rk_kernel *kernel, bool wait_for_rx);
+/* Sleeps until something has changed since `seen` was read from `drained`, and takes it. */
+rk_status rk_commands_wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadline_ns);
 /* Takes what has arrived, then answers every open command with status. */
 void rk_commands_fail_all(rk_kernel *kernel, rk_status status);
+/* Wakes everybody who waits for answers or messages. */
+void rk_commands_wake(rk_kernel *kernel);
 /* The status and sentence of a kernel that has ended. */
 rk_status rk_kernel_end_status(rk_kernel *kernel, rk_err *err);
+
+/* port.c */
+void rk_port_init(rk_kernel *kernel);
+void rk_port_finish(rk_kernel *kernel);
+/* Keeps an emitted message until it is taken. rx is held. */
+void rk_port_emitted(rk_kernel *kernel, const rk_slot *slot, uint32_t bytes);
+/* Tells the port that its message was applied, or not. rx is held. */
+void rk_port_done(rk_kernel *kernel, const rk_pending *pending, rk_status status);
+/* Tells the port that the kernel left its device, unless it was parked. */
+void rk_port_exited(rk_kernel *kernel);
+/* Tells the port that the kernel is about to be freed. */
+void rk_port_destroyed(rk_kernel *kernel);
 
 #endif

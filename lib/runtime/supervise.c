@@ -104,6 +104,7 @@ static void restart(rk_kernel *kernel)
         rk_word_store_release(&kernel->ended, 1);
         (void)snprintf(text, sizeof text, "%u restarts within its window: left as it is (%s)",
                        kernel->restart_limit, why);
+        rk_commands_wake(kernel);
         tell(kernel, RK_EVENT_GAVE_UP, text);
         return;
     }
@@ -114,6 +115,7 @@ static void restart(rk_kernel *kernel)
     }
     if (status != RK_OK) {
         rk_word_store_release(&kernel->ended, 1);
+        rk_commands_wake(kernel);
         tell(kernel, RK_EVENT_GAVE_UP, err.text);
         return;
     }

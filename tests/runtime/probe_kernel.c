@@ -93,6 +93,12 @@ RK_ON_MESSAGE
     if (message->type == 400u) {
         (void)rk_emit(k, 401, &sum, sizeof sum);
     }
+    if (message->type == 403u) {
+        rk_u32 receipt = rk_emit_reply(k, message, 404, &sum, sizeof sum);
+        if (receipt != RK_SENT) {
+            (void)rk_emit(k, 405, &receipt, sizeof receipt);
+        }
+    }
 }
 
 /* Operations: 1 sum of the data; 2 panic; 3 write to address 16; 4 emit arg bytes; 5 send data. */

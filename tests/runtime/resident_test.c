@@ -6,6 +6,7 @@
 #include "support/skip.h"
 #include <pthread.h>
 #include <ringkernel/abi/control.h>
+#include <ringkernel/abi/message.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -300,6 +301,20 @@ static void messages_reach_the_handler_and_answers_the_host(void **state)
     assert_int_equal(sum, 400);
     assert_int_equal(rk_kernel_send(kernel, 12, 0, data, 1, &id, NULL), RK_INVALID);
     assert_int_equal(rk_kernel_receive(kernel, 1000, &message, &sum, sizeof sum, NULL), RK_TIMEOUT);
+    /* A reply carries the correlation of its request; what is no request cannot be answered. */
+    assert_int_equal(rk_kernel_send(kernel, 403, 77, data, 1, &id, NULL), RK_OK);
+    (void)probe_done(kernel, id);
+    assert_int_equal(rk_kernel_receive(kernel, RK_FOREVER, &message, &sum, sizeof sum, NULL),
+                     RK_OK);
+    assert_int_equal(message.type, 404);
+    assert_int_equal(message.correlation, 77);
+    assert_true((message.flags & RK_MSG_REPLY) != 0);
+    assert_int_equal(rk_kernel_send(kernel, 403, 0, data, 1, &id, NULL), RK_OK);
+    (void)probe_done(kernel, id);
+    assert_int_equal(rk_kernel_receive(kernel, RK_FOREVER, &message, &sum, sizeof sum, NULL),
+                     RK_OK);
+    assert_int_equal(message.type, 405);
+    assert_int_equal(message.correlation, 0);
     /* Long messages cross the end of the ring many times. */
     uint8_t out[2048];
     for (uint32_t turn = 0; turn < 3000; turn++) {

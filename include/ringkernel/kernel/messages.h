@@ -90,16 +90,15 @@ RK_FN rk_u32 rk_host_push(rk_ctx *k, const rk_msg_header *header, const rk_u8 *p
     return RK_SENT;
 }
 
-/*
- * Sends a message to the host. Serial handlers only. The payload is copied.
- * Returns RK_SENT, or why not.
- */
-RK_FN rk_u32 rk_emit(rk_ctx *k, rk_u32 type, const void *payload, rk_u32 length)
+RK_FN rk_u32 rk_emit_with(rk_ctx *k, rk_u32 type, rk_u16 flags, rk_u32 correlation,
+                          const void *payload, rk_u32 length)
 {
     if (k->serial == 0u) {
         return RK_SEND_NOT_SERIAL;
     }
-    rk_msg_header header = {0, 0, 0, RK_MSG_PRIORITY_NORMAL, 0, 0};
+    rk_msg_header header = {0, 0, 0, 0, 0, 0};
+    header.flags = (rk_u16)(flags | RK_MSG_PRIORITY_NORMAL);
+    header.correlation = correlation;
     header.id = ++k->loop->emit_id;
     header.type = type < RK_MSG_TYPE_USER ? RK_MSG_TYPE_USER : type;
     header.length = length;
@@ -110,6 +109,28 @@ RK_FN rk_u32 rk_emit(rk_ctx *k, rk_u32 type, const void *payload, rk_u32 length)
         k->loop->counters.emit_refused++;
     }
     return receipt;
+}
+
+/*
+ * Sends a message to the host. Serial handlers only. The payload is copied.
+ * Returns RK_SENT, or why not.
+ */
+RK_FN rk_u32 rk_emit(rk_ctx *k, rk_u32 type, const void *payload, rk_u32 length)
+{
+    return rk_emit_with(k, type, 0u, 0u, payload, length);
+}
+
+/*
+ * Answers a request (a message with RK_MSG_REQUEST), now or, from a copy of its flags and
+ * correlation, later. RK_SEND_NO_ROUTE: it is not one. Otherwise as rk_emit.
+ */
+RK_FN rk_u32 rk_emit_reply(rk_ctx *k, const rk_msg *message, rk_u32 type, const void *payload,
+                           rk_u32 length)
+{
+    if ((message->flags & RK_MSG_REQUEST) == 0u) {
+        return RK_SEND_NO_ROUTE;
+    }
+    return rk_emit_with(k, type, RK_MSG_REPLY, message->correlation, payload, length);
 }
 
 /* Claims `slots` consecutive slots of a multi-producer ring; the position is set on success. */
