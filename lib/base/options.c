@@ -361,6 +361,13 @@ static rk_status add_argument(rk_options *options, const char *word, rk_err *err
     return RK_OK;
 }
 
+/* "-1.5" is a number and no option; letters of options are letters. */
+static bool is_number(const char *word)
+{
+    const char *digit = word[1] == '.' ? word + 2 : word + 1;
+    return *digit >= '0' && *digit <= '9';
+}
+
 rk_status rk_options_parse(rk_options *options, int argc, char *const *argv, rk_options_mode mode,
                            rk_err *err)
 {
@@ -369,7 +376,7 @@ rk_status rk_options_parse(rk_options *options, int argc, char *const *argv, rk_
     while (in.at < argc) {
         const char *word = argv[in.at++];
         rk_status status = RK_OK;
-        if (only_arguments || word[0] != '-' || word[1] == '\0') {
+        if (only_arguments || word[0] != '-' || word[1] == '\0' || is_number(word)) {
             only_arguments = only_arguments || mode == RK_OPTIONS_STOP_AT_ARGUMENT;
             status = add_argument(options, word, err);
         } else if (strcmp(word, "--") == 0) {

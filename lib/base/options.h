@@ -92,8 +92,9 @@ typedef enum rk_options_mode {
 
 /*
  * Reads a command line without the program's (and subcommand's) name: --name value, --name=value,
- * -n value, -nvalue, -abc for flags. Values are borrowed from argv. RK_NOT_FOUND for an unknown
- * option, RK_SYNTAX, RK_LIMIT; the sentence names the option and says how to get help.
+ * -n value, -nvalue, -abc for flags. A negative number is an argument. Values are borrowed from
+ * argv. RK_NOT_FOUND for an unknown option, RK_SYNTAX, RK_LIMIT; the sentence names the option and
+ * says how to get help.
  */
 rk_status rk_options_parse(rk_options *options, int argc, char *const *argv, rk_options_mode mode,
                            rk_err *err);

@@ -151,6 +151,17 @@ static void test_stops_at_argument(void **state)
     assert_string_equal(options.arguments[1], "--unknown");
 }
 
+static void test_negative_numbers_are_arguments(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE("inject", "-1.5", "-.5e3", "--json", "-7"), RK_OK);
+    assert_int_equal(options.argument_count, 4);
+    assert_string_equal(options.arguments[1], "-1.5");
+    assert_string_equal(options.arguments[2], "-.5e3");
+    assert_string_equal(options.arguments[3], "-7");
+    assert_true(rk_options_flag(&options, "json"));
+}
+
 #define CHECK_ERROR(expected_status, expected_text, ...)                                           \
     do {                                                                                           \
         assert_int_equal(PARSE(__VA_ARGS__), (expected_status));                                   \
@@ -285,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OPTIONS_TEST(test_defaults), OPTIONS_TEST(test_forms),
         OPTIONS_TEST(test_errors),   OPTIONS_TEST(test_stops_at_argument),
+        OPTIONS_TEST(test_errors),   OPTIONS_TEST(test_negative_numbers_are_arguments),
         OPTIONS_TEST(test_sources),  OPTIONS_TEST(test_single_values),
         OPTIONS_TEST(test_help),     OPTIONS_TEST(test_no_memory),
     };
