@@ -93,6 +93,10 @@ RK_API rk_status rk_kernel_write_field(rk_kernel *kernel, const char *field, uin
 RK_API rk_status rk_kernel_field_size(const rk_kernel *kernel, const char *field,
                                       uint64_t *out_elements, uint32_t *out_element_bytes,
                                       rk_err *err);
+/* Its dimensions, slowest first, and the type of its elements (RK_TYPE_*, never RK_TYPE_REAL). */
+RK_API rk_status rk_kernel_field_shape(const rk_kernel *kernel, const char *field,
+                                       uint64_t out_dimensions[RK_SCHEMA_DIMENSION_MAX],
+                                       uint32_t *out_count, uint32_t *out_type, rk_err *err);
 /* A parameter's value as laid out, as a number. */
 RK_API rk_status rk_kernel_param(const rk_kernel *kernel, const char *name, double *out_value,
                                  rk_err *err);

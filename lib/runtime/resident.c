@@ -660,6 +660,22 @@ rk_status rk_kernel_field_size(const rk_kernel *kernel, const char *field, uint6
     return status;
 }
 
+rk_status rk_kernel_field_shape(const rk_kernel *kernel, const char *field,
+                                uint64_t out_dimensions[RK_SCHEMA_DIMENSION_MAX],
+                                uint32_t *out_count, uint32_t *out_type, rk_err *err)
+{
+    const rk_layout_field *found = NULL;
+    rk_status status = find_field(kernel, field, &found, err);
+    if (status == RK_OK) {
+        for (uint32_t i = 0; i < RK_SCHEMA_DIMENSION_MAX; i++) {
+            out_dimensions[i] = found->shape.dimensions[i];
+        }
+        *out_count = found->shape.dimension_count;
+        *out_type = found->type;
+    }
+    return status;
+}
+
 rk_status rk_kernel_param(const rk_kernel *kernel, const char *name, double *out_value, rk_err *err)
 {
     const rk_schema *schema = rk_module_schema(kernel->module);
