@@ -23,20 +23,30 @@ typedef struct rk_job_value {
     double number;
 } rk_job_value;
 
-typedef enum rk_job_restart {
-    RK_JOB_RESTART_NEVER,
-    RK_JOB_RESTART_ON_FAULT,
-    RK_JOB_RESTART_ALWAYS
-} rk_job_restart;
+typedef enum rk_job_restart { RK_JOB_RESTART_NEVER, RK_JOB_RESTART_ON_FAULT } rk_job_restart;
+
+typedef enum rk_job_format { RK_JOB_RAW, RK_JOB_CSV, RK_JOB_PNG } rk_job_format;
+
+/* A field that is written to a file. */
+typedef struct rk_job_output {
+    rk_room_mark mark;
+    const char *field;
+    rk_job_format format;
+    double *steps; /* when; none: at the end */
+    size_t step_count;
+    rk_room_axis axis; /* pictures of three dimensions: across this axis, */
+    double index;      /* at this cell; NAN: in the middle */
+} rk_job_output;
 
 typedef struct rk_job_kernel {
     rk_room_mark mark;
     const char *name;
-    const char *module; /* the name of a built-in module, or the path of a bundle (it has a '/') */
-    const char *device; /* NULL: the job's */
-    uint64_t blocks;    /* 0: the runtime chooses */
-    uint64_t steps;     /* 0: until it is stopped */
-    uint64_t progress_steps;
+    const char *module;  /* the name of a built-in module, or the path of a bundle (it has a '/') */
+    const char *device;  /* NULL: the job's */
+    uint64_t blocks;     /* 0: the runtime chooses */
+    const char *variant; /* precision variant; NULL: the module's first */
+    uint64_t seed;
+    uint64_t steps; /* 0: until it is stopped */
     rk_job_restart restart;
     rk_job_value *params;
     size_t param_count;
@@ -44,6 +54,8 @@ typedef struct rk_job_kernel {
     size_t field_count;
     const char **routes; /* names of the kernels that it sends to */
     size_t route_count;
+    rk_job_output *outputs;
+    size_t output_count;
 } rk_job_kernel;
 
 typedef struct rk_job_command {

@@ -18,9 +18,8 @@
 
 static const job_key run_keys[] = {
     {"steps", JOB_COUNT, .default_text = "0", .max = 1e15, AT(rk_job_kernel, steps),
-     .help = "How many steps to run; 0 runs until the kernel is stopped."},
-    {"progress", JOB_COUNT, .default_text = "100", .min = 1, .max = 1e15,
-     AT(rk_job_kernel, progress_steps), .help = "Report progress each time after so many steps."},
+     .help = "How many steps to run; 0 runs until the kernels that have a number are done, or the "
+             "job is stopped."},
 };
 /* It fills the kernel's structure and has no place of its own. */
 static const job_section run = {.path = "kernels[].run",
@@ -28,6 +27,22 @@ static const job_section run = {.path = "kernels[].run",
                                 .keys = run_keys,
                                 .key_count = COUNT_OF(run_keys),
                                 .mark_offset = JOB_NO_MARK};
+
+static const job_key output_keys[] = {
+    {"field", JOB_TEXT, .required = true, AT(rk_job_output, field),
+     .help = "The state field to write."},
+    {"format", JOB_CHOICE, .choices = "raw|csv|png", .default_text = "raw",
+     AT(rk_job_output, format),
+     .help = "Its bytes as they are, a table with a row for each element, or a picture."},
+    {"at", JOB_NUMBERS, .max = 9e15, ARRAY(rk_job_output, steps, step_count),
+     .help = "After which steps; when the kernel has stopped, if not given."},
+    {"axis", JOB_CHOICE, .choices = "x|y|z", .default_text = "z", AT(rk_job_output, axis),
+     .help = "The axis that the picture of a field of three dimensions is perpendicular to; x is "
+             "the last dimension."},
+    {"index", JOB_NUMBER, .max = 9e15, AT(rk_job_output, index),
+     .help = "The cell on that axis; the middle one if not given."},
+};
+SECTION(output, "kernels[].outputs[]", "A field that is written to a file.", rk_job_output, mark);
 
 static const job_key kernel_keys[] = {
     {"name", JOB_NAME, .required = true, AT(rk_job_kernel, name),
@@ -44,11 +59,17 @@ static const job_key kernel_keys[] = {
     {"fields", JOB_VALUES, ARRAY(rk_job_kernel, fields, field_count),
      .help = "First contents of state fields: 'name: number' fills the field, 'name: path' reads a "
              "raw file."},
+    {"variant", JOB_TEXT, AT(rk_job_kernel, variant),
+     .help = "Precision variant, such as f64; the module's first one if not given."},
+    {"seed", JOB_COUNT, .default_text = "0", .max = 9e15, AT(rk_job_kernel, seed),
+     .help = "Of the kernel's random numbers."},
     {"run", JOB_SECTION, .section = &run, .help = "How long it runs."},
-    {"restart", JOB_CHOICE, .choices = "never|on-fault|always", .default_text = "never",
+    {"outputs", JOB_LIST, .section = &output, ARRAY(rk_job_kernel, outputs, output_count),
+     .help = "Fields that are written to files."},
+    {"restart", JOB_CHOICE, .choices = "never|on-fault", .default_text = "never",
      AT(rk_job_kernel, restart),
-     .help = "What happens when the kernel ends: nothing, a restart after a fault, or a restart in "
-             "any case."},
+     .help = "Whether the kernel is started anew, from step 0, when it panics or faults: at most "
+             "3 times a minute."},
     {"routes", JOB_TEXTS, ARRAY(rk_job_kernel, routes, route_count),
      .help = "Names of the kernels that it sends messages to."},
 };
@@ -281,7 +302,7 @@ static const job_key file_keys[] = {
 SECTION(file, "", "The whole file. It has 'kernels', a 'room', or both.", rk_job, mark);
 
 const job_section *const job_sections[] = {
-    &file,     &kernel,    &run,     &command, &room,     &grid,  &air,    &geometry,
-    &material, &furniture, &opening, &source,  &receiver, &slice, &report,
+    &file,     &kernel,   &run,       &output,  &command, &room,     &grid,  &air,
+    &geometry, &material, &furniture, &opening, &source,  &receiver, &slice, &report,
 };
 const size_t job_section_count = COUNT_OF(job_sections);

@@ -37,10 +37,18 @@ void rk_report_finish(rk_report *report)
         free(report->outputs[i].kind);
         free(report->outputs[i].about);
     }
+    for (size_t i = 0; i < report->kernel_count; i++) {
+        free(report->kernels[i].name);
+        free(report->kernels[i].module);
+        free(report->kernels[i].state);
+        free(report->kernels[i].failure);
+    }
     for (size_t i = 0; i < report->receiver_count; i++) {
         free(report->receivers[i].name);
         free(report->receivers[i].why);
     }
+    free(report->folder);
+    free(report->kernels);
     free(report->outputs);
     free(report->receivers);
     memset(report, 0, sizeof(*report));
@@ -70,6 +78,13 @@ void rk_report_set_room(rk_report *report, const rk_room_spec *spec, const rk_ro
 rk_status rk_report_add_output(rk_report *report, const char *file, const char *kind,
                                const char *about)
 {
+    for (size_t i = 0; i < report->output_count; i++) {
+        if (strcmp(report->outputs[i].file, file) == 0) {
+            free(report->outputs[i].about);
+            report->outputs[i].about = strdup(about);
+            return report->outputs[i].about ? RK_OK : RK_NO_MEMORY;
+        }
+    }
     rk_report_output *outputs =
         realloc(report->outputs, (report->output_count + 1) * sizeof(*outputs));
     if (!outputs) {
@@ -80,6 +95,23 @@ rk_status rk_report_add_output(rk_report *report, const char *file, const char *
     *output = (rk_report_output){strdup(file), strdup(kind), strdup(about)};
     report->output_count++;
     return output->file && output->kind && output->about ? RK_OK : RK_NO_MEMORY;
+}
+
+rk_status rk_report_add_kernel(rk_report *report, const char *name, const char *module,
+                               const char *state, uint64_t step, const char *failure)
+{
+    rk_report_kernel *kernels =
+        realloc(report->kernels, (report->kernel_count + 1) * sizeof(*kernels));
+    if (!kernels) {
+        return RK_NO_MEMORY;
+    }
+    report->kernels = kernels;
+    rk_report_kernel *kernel = &kernels[report->kernel_count];
+    *kernel = (rk_report_kernel){strdup(name), strdup(module), strdup(state), step,
+                                 failure ? strdup(failure) : NULL};
+    report->kernel_count++;
+    bool whole = kernel->name && kernel->module && kernel->state && (kernel->failure || !failure);
+    return whole ? RK_OK : RK_NO_MEMORY;
 }
 
 rk_report_receiver *rk_report_add_receiver(rk_report *report, const char *name)
@@ -225,11 +257,32 @@ static void append_room(const rk_report *report, rk_str *out)
     }
 }
 
+/* Of a room there is one kernel, which the head names; how it failed is worth a line. */
+static void append_kernels(const rk_report *report, rk_str *out)
+{
+    bool failed = false;
+    for (size_t i = 0; i < report->kernel_count; i++) {
+        failed = failed || report->kernels[i].failure;
+    }
+    if (report->kernel_count == 0 || (report->has_room && report->kernel_count == 1 && !failed)) {
+        return;
+    }
+    rk_str_append(out, "\nKernels\n\n  name              module         steps  state\n");
+    for (size_t i = 0; i < report->kernel_count; i++) {
+        const rk_report_kernel *kernel = &report->kernels[i];
+        rk_str_appendf(out, "  %-16s  %-10s  %8llu  %s%s%s\n", kernel->name, kernel->module,
+                       (unsigned long long)kernel->step, kernel->state, kernel->failure ? ": " : "",
+                       kernel->failure ? kernel->failure : "");
+    }
+}
+
 rk_status rk_report_append_text(const rk_report *report, rk_str *out)
 {
     rk_str_appendf(out, "Job %s\n\n", report->job);
     rk_str_appendf(out, "  device             %s\n", report->device);
-    rk_str_appendf(out, "  kernel             %s\n", report->kernel);
+    if (report->kernel[0] != '\0') {
+        rk_str_appendf(out, "  kernel             %s\n", report->kernel);
+    }
     rk_str_appendf(out, "  steps              %llu%s\n", (unsigned long long)report->steps,
                    report->complete ? "" : " (stopped early)");
     double rate = rate_mcells(report);
@@ -238,6 +291,7 @@ rk_status rk_report_append_text(const rk_report *report, rk_str *out)
         rk_str_appendf(out, " (%.0f million cells per second)", rate);
     }
     rk_str_append(out, "\n");
+    append_kernels(report, out);
     if (report->has_room) {
         append_room(report, out);
     }
@@ -313,6 +367,19 @@ static void set_room(const rk_report *report, json_t *root)
     set(root, "receivers", receivers);
 }
 
+static json_t *kernels_json(const rk_report *report)
+{
+    json_t *kernels = json_array();
+    for (size_t i = 0; i < report->kernel_count; i++) {
+        const rk_report_kernel *kernel = &report->kernels[i];
+        json_array_append_new(kernels,
+                              json_pack("{s:s, s:s, s:s, s:I, s:s?}", "name", kernel->name,
+                                        "module", kernel->module, "state", kernel->state, "step",
+                                        (json_int_t)kernel->step, "failure", kernel->failure));
+    }
+    return kernels;
+}
+
 rk_status rk_report_append_json(const rk_report *report, rk_str *out)
 {
     json_t *outputs = json_array();
@@ -330,11 +397,13 @@ rk_status rk_report_append_json(const rk_report *report, rk_str *out)
     set(root, "cells", json_integer((json_int_t)report->cells));
     set(root, "seconds", number(report->seconds));
     set(root, "mcells_per_s", number(rate_mcells(report)));
+    set(root, "kernels", kernels_json(report));
+    set(root, "folder", report->folder ? json_string(report->folder) : json_null());
     set(root, "outputs", outputs);
     if (report->has_room) {
         set_room(report, root);
     }
-    bool whole = json_object_size(root) == (report->has_room ? 25u : 9u) &&
+    bool whole = json_object_size(root) == (report->has_room ? 27u : 11u) &&
                  json_array_size(outputs) == report->output_count;
     char *text = whole ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
     json_decref(root);
@@ -362,6 +431,11 @@ rk_status rk_report_write(rk_report *report, const char *folder, rk_err *err)
         rk_report_add_output(report, "summary.txt", "txt", "this summary, for people");
     if (status == RK_OK) {
         status = rk_report_add_output(report, "summary.json", "json", "the same, for programs");
+    }
+    free(report->folder);
+    report->folder = strdup(folder);
+    if (status == RK_OK && !report->folder) {
+        status = RK_NO_MEMORY;
     }
     rk_str text, json;
     rk_str_init(&text, 4u << 20);

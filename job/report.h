@@ -3,7 +3,8 @@
  *
  * The program fills it while the job runs. All texts and lists are copied and owned. JSON keys:
  *
- *   job, device, kernel, steps, cells, seconds, mcells_per_s, outputs [{file, kind, about}],
+ *   job, device, kernel, steps, cells, seconds, mcells_per_s, folder,
+ *   outputs [{file, kind, about}], kernels [{name, module, state, step, failure}],
  *   complete (false: the run was stopped early), and for a room
  *   rt60_s (mean over the receivers, null without one), rt60_from, eyring_s, sabine_s, dx_m, dt_s,
  *   duration_s, sample_rate_hz, frequency_limit_hz, volume_m3, surface_m2, mean_absorption,
@@ -40,14 +41,23 @@ typedef struct rk_report_receiver {
     double band_rt60_s[RK_REPORT_BANDS]; /* NAN: not measurable */
 } rk_report_receiver;
 
+typedef struct rk_report_kernel {
+    char *name, *module, *state;
+    uint64_t step;
+    char *failure; /* NULL: none */
+} rk_report_kernel;
+
 typedef struct rk_report {
     char *job, *device, *kernel;
     bool complete;
     uint64_t steps;
     uint64_t cells;
     double seconds; /* of computing, set-up aside */
+    char *folder;   /* set by rk_report_write; NULL before */
     rk_report_output *outputs;
     size_t output_count;
+    rk_report_kernel *kernels;
+    size_t kernel_count;
 
     bool has_room;
     uint32_t grid[3];
@@ -69,6 +79,11 @@ void rk_report_finish(rk_report *report);
 /* Sets the figures of the grid and the formulas' reverberation times. */
 void rk_report_set_room(rk_report *report, const rk_room_spec *spec, const rk_room_grid *grid);
 
+/* A kernel of the job, how it ended ("done", "stopped", ...) and why it failed, or NULL. */
+rk_status rk_report_add_kernel(rk_report *report, const char *name, const char *module,
+                               const char *state, uint64_t step, const char *failure);
+
+/* A file; one that is listed already gets the new description. */
 rk_status rk_report_add_output(rk_report *report, const char *file, const char *kind,
                                const char *about);
 

@@ -43,9 +43,13 @@ static void a_job_of_kernels(void **state)
          "    device: cpu:1\n"
          "    params: {nx: 64, kappa: 1e-4, mode: fast, text: '12'}\n"
          "    fields: {temperature: 20, source: data/source.f32}\n"
-         "    run: {steps: 500, progress: 50}\n"
+         "    run: {steps: 500}\n"
          "    restart: on-fault\n"
          "    routes: [sink]\n"
+         "    variant: f64\n"
+         "    outputs:\n"
+         "      - {field: temperature, format: png, at: [100, 500], axis: x, index: 3}\n"
+         "      - {field: temperature}\n"
          "  - {name: sink, module: ./my.rkm}\n"
          "commands:\n"
          "  - {at: 100, kernel: heat, command: inject, args: [1, 'a b']}\n"
@@ -61,7 +65,6 @@ static void a_job_of_kernels(void **state)
     assert_string_equal(heat->device, "cpu:1");
     assert_int_equal(heat->blocks, 4);
     assert_int_equal(heat->steps, 500);
-    assert_int_equal(heat->progress_steps, 50);
     assert_int_equal(heat->restart, RK_JOB_RESTART_ON_FAULT);
     assert_int_equal(heat->param_count, 4);
     assert_string_equal(heat->params[1].name, "kappa");
@@ -72,9 +75,18 @@ static void a_job_of_kernels(void **state)
     assert_near(heat->fields[0].number, 20.0, 0.0);
     assert_string_equal(heat->fields[1].text, "data/source.f32");
     assert_string_equal(heat->routes[0], "sink");
+    assert_string_equal(heat->variant, "f64");
+    assert_int_equal(heat->output_count, 2);
+    assert_int_equal(heat->outputs[0].format, RK_JOB_PNG);
+    assert_int_equal(heat->outputs[0].step_count, 2);
+    assert_near(heat->outputs[0].steps[1], 500, 0.0);
+    assert_int_equal(heat->outputs[0].axis, RK_ROOM_X);
+    assert_near(heat->outputs[0].index, 3, 0.0);
+    assert_int_equal(heat->outputs[1].format, RK_JOB_RAW);
+    assert_int_equal(heat->outputs[1].step_count, 0);
+    assert_true(isnan(heat->outputs[1].index));
     assert_null(job.kernels[1].device);
     assert_int_equal(job.kernels[1].steps, 0);
-    assert_int_equal(job.kernels[1].progress_steps, 100);
     assert_int_equal(job.command_count, 2);
     assert_int_equal(job.commands[0].step, 100);
     assert_int_equal(job.commands[0].arg_count, 2);
@@ -161,8 +173,8 @@ static void refusals_name_place_and_remedy(void **state)
     refuse("job: x\nkernels: [{name: a, module: echo, blocks: -1}]\n", RK_INVALID, "outside");
     refuse("job: x\nkernels: [{name: a, module: echo, run: {stps: 1}}]\n", RK_NOT_FOUND,
            "kernels[0].run: there is no key 'stps' here; did you mean 'steps'?");
-    refuse("job: x\nkernels: [{name: a, module: echo, restart: allways}]\n", RK_INVALID,
-           "did you mean 'always'?");
+    refuse("job: x\nkernels: [{name: a, module: echo, restart: on-falt}]\n", RK_INVALID,
+           "did you mean 'on-fault'?");
     refuse("job: x\nkernels:\n- {name: a, module: echo}\n- {name: a, module: echo}\n", RK_INVALID,
            "taken by the entry in line 3");
     refuse("job: x\nkernels: [{name: a, module: echo, routes: [b]}]\n", RK_INVALID,
