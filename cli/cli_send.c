@@ -1,0 +1,120 @@
+/*
+ * cli_send.c: rk send: a command for a kernel of a running job.
+ */
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/orders.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+static const rk_option options[] = {
+    {.name = "timeout",
+     .letter = 't',
+     .kind = RK_OPTION_DURATION,
+     .default_text = "10s",
+     .max_text = "24h",
+     .help = "How long to wait until the command is applied; 0: until it is accepted."},
+    RK_CLI_OPTION_JSON,
+    RK_CLI_OPTION_HELP,
+};
+
+static const rk_cli_argument arguments[] = {
+    {.name = "JOB",
+     .complete = RK_CLI_COMPLETE_JOB,
+     .help = "The job's name, its process number, or both: NAME.PID."},
+    {.name = "KERNEL",
+     .complete = RK_CLI_COMPLETE_KERNEL,
+     .help = "The kernel's name in the job; the kernel of a room is called 'room'."},
+    {.name = "COMMAND", .complete = RK_CLI_COMPLETE_ORDER, .help = "One of the commands above."},
+    {.name = "ARGUMENT",
+     .optional = true,
+     .repeated = true,
+     .help = "Its arguments; a negative number needs no '--' in front."},
+};
+
+static const rk_cli_example examples[] = {
+    {"rk send room room inject pressure_even 41213 2.5", "sets the pressure of a cell"},
+    {"rk send pingpong a message 256 hello", "hands a message to a kernel"},
+    {"rk send pingpong a receive", "takes what the kernel emitted"},
+    {"rk send room room run 100 --timeout 1min", "takes 100 steps more and waits for them"},
+};
+
+static int print_text(const rk_cli_call *call, const json_t *reply)
+{
+    rk_str out;
+    rk_str_init(&out, 1u << 20);
+    const char *level = rk_reply_text(reply, "level");
+    const char *status = rk_reply_text(reply, "status");
+    rk_str_appendf(&out, "%s: %s %llu %s", rk_reply_text(reply, "kernel"),
+                   rk_reply_text(reply, "command"), rk_reply_count(reply, "id"), level);
+    if (json_is_integer(json_object_get(reply, "step"))) {
+        rk_str_appendf(&out, " at step %llu", rk_reply_count(reply, "step"));
+    }
+    if (strcmp(status, "RK_OK") != 0) {
+        rk_str_appendf(&out, ": %s", status);
+    }
+    const json_t *values = json_object_get(reply, "value");
+    bool any = false;
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        const char *value = json_string_value(json_array_get(values, i));
+        any = any || (value != NULL && strcmp(value, "0") != 0);
+    }
+    for (size_t i = 0; any && i < json_array_size(values); i++) {
+        const char *value = json_string_value(json_array_get(values, i));
+        rk_str_appendf(&out, "%s%s", i ? " " : ", value ", value ? value : "?");
+    }
+    if (json_object_get(reply, "hex") != NULL) {
+        rk_str_appendf(&out, ", type %llu, %llu bytes: %s\n%s", rk_reply_count(reply, "type"),
+                       rk_reply_count(reply, "length"), rk_reply_text(reply, "hex"),
+                       rk_reply_text(reply, "text"));
+    }
+    return rk_cli_print(call, &out);
+}
+
+static int run(rk_cli_call *call)
+{
+    rk_err err = RK_ERR_INIT;
+    rk_request request = {
+        .verb = RK_REQUEST_SEND,
+        .kernel = rk_cli_argument_at(call, 1),
+        .command = rk_cli_argument_at(call, 2),
+        .wait_ms = (uint32_t)(rk_options_u64(&call->options, "timeout") / RK_NS_PER_MS),
+    };
+    const rk_order *order;
+    size_t count = call->options.argument_count - 3;
+    if (rk_order_find(request.command, count, &order, &err) != RK_OK) {
+        return rk_cli_fail(call, RK_CLI_USAGE, &err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        request.args[i] = call->options.arguments[3 + i]; /* an order has few */
+    }
+    request.arg_count = count;
+    json_t *reply = NULL;
+    int code = rk_client_call(call, &request, &reply);
+    if (code == RK_CLI_OK) {
+        bool refused = strcmp(rk_reply_text(reply, "status"), "RK_OK") != 0;
+        code = call->json ? rk_client_print_json(call, reply) : print_text(call, reply);
+        code = code == RK_CLI_OK && refused ? RK_CLI_FAILED : code;
+    }
+    json_decref(reply);
+    return code;
+}
+
+const rk_cli_command rk_cli_send = {
+    .name = "send",
+    .group = RK_CLI_JOBS,
+    .summary = "send a command to a kernel of a running job",
+    .description =
+        "Sends a command to a kernel and waits until it is applied, which happens at the boundary "
+        "between two steps; the answer says at which step. The commands are:\n\n"
+        "run STEPS, pause, resume, inject FIELD INDEX VALUE [add], custom OPERATION [DATA], "
+        "message TYPE [DATA], receive, progress, stats, ping, step-budget STEPS|none, check, "
+        "features NAMES|MASK|none, quiesce, terminate.\n\n"
+        "DATA is text, or bytes as hex:00ff. The exit code is 1 when the kernel refuses.",
+    RK_CLI_ARGUMENTS(arguments),
+    RK_CLI_OPTIONS(options),
+    RK_CLI_EXAMPLES(examples),
+    .run = run,
+};

@@ -1,0 +1,58 @@
+/*
+ * protocol.h: what travels through a control socket: one JSON object per line in each direction,
+ * each request answered by one reply, in order. docs/control-protocol.md is the description.
+ *
+ * A request is never trusted: its size, depth, keys, types and lengths are checked here.
+ */
+#ifndef RK_CLI_PROTOCOL_H
+#define RK_CLI_PROTOCOL_H
+
+#include "base/str.h"
+#include "cli/commands.h"
+
+#include <ringkernel/status.h>
+
+#define RK_PROTOCOL_LINE_BYTES (256u * 1024u) /* of a request or reply, its line end included */
+#define RK_PROTOCOL_ARGS_MAX 8u
+#define RK_PROTOCOL_WAIT_MAX_MS 86400000u /* a day */
+
+/* X(symbol, name) */
+#define RK_REQUEST_LIST(X)                                                                         \
+    X(INFO, "info")     /* the job and its kernels */                                              \
+    X(STATS, "stats")   /* the same with fresh counters */                                         \
+    X(SEND, "send")     /* a command for a kernel */                                               \
+    X(PAUSE, "pause")   /* all kernels */                                                          \
+    X(RESUME, "resume") /* all kernels */                                                          \
+    X(STOP, "stop")     /* save what there is and end */
+
+typedef enum rk_request_verb {
+#define RK_REQUEST_ENUM(symbol, name) RK_REQUEST_##symbol,
+    RK_REQUEST_LIST(RK_REQUEST_ENUM)
+#undef RK_REQUEST_ENUM
+} rk_request_verb;
+
+/* A request. As parsed, its texts belong to `tree`; the caller ends with rk_request_finish. */
+typedef struct rk_request {
+    rk_request_verb verb;
+    const char *kernel;  /* send; NULL otherwise */
+    const char *command; /* send; NULL otherwise */
+    const char *args[RK_PROTOCOL_ARGS_MAX];
+    size_t arg_count;
+    uint32_t wait_ms; /* send: how long to wait until the command is applied; 0: accepted only */
+    void *tree;
+} rk_request;
+
+/*
+ * Parses one line, without its line end. RK_SYNTAX (no JSON object), RK_VERSION (another protocol),
+ * RK_INVALID (keys, types, values), RK_LIMIT, RK_NO_MEMORY; *out_request is set only on success.
+ */
+rk_status rk_request_parse(const char *line, size_t length, rk_request *out_request, rk_err *err);
+void rk_request_finish(rk_request *request);
+
+/* Appends a request as a line. */
+rk_status rk_request_append(const rk_request *request, rk_str *out);
+
+/* Appends the reply of a failed request as a line. */
+rk_status rk_reply_append_error(rk_str *out, const rk_err *err);
+
+#endif
