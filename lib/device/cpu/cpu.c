@@ -10,6 +10,8 @@ struct rk_device {
     uint32_t index;
     uint32_t count;
     _Atomic uint64_t memory_used;
+    _Atomic uint32_t resident_kernels; /* launched and not released */
+    _Atomic uint32_t resident_blocks;
 };
 
 struct rk_code {
@@ -17,6 +19,8 @@ struct rk_code {
 };
 
 struct rk_exec {
+    rk_device *device;
+    uint32_t block_count;
     rk_cpu_exec *cpu;
 };
 
@@ -94,7 +98,6 @@ static void cpu_unload(rk_device *device, rk_code *code)
 static rk_status cpu_launch(rk_device *device, const rk_exec_args *args, rk_exec **out_exec,
                             rk_err *err)
 {
-    (void)device;
     rk_exec *exec = calloc(1, sizeof *exec);
     if (exec == NULL) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory to launch kernel '%s'", args->name);
@@ -110,6 +113,11 @@ static rk_status cpu_launch(rk_device *device, const rk_exec_args *args, rk_exec
         free(exec);
         return status;
     }
+    exec->device = device;
+    exec->block_count = exec->cpu->block_count;
+    (void)atomic_fetch_add_explicit(&device->resident_kernels, 1, memory_order_relaxed);
+    (void)atomic_fetch_add_explicit(&device->resident_blocks, exec->block_count,
+                                    memory_order_relaxed);
     *out_exec = exec;
     return RK_OK;
 }
@@ -127,6 +135,10 @@ static rk_status cpu_wait_exit(rk_exec *exec, uint64_t deadline_ns)
 static void cpu_release(rk_exec *exec)
 {
     if (exec != NULL) {
+        rk_device *device = exec->device;
+        (void)atomic_fetch_sub_explicit(&device->resident_kernels, 1, memory_order_relaxed);
+        (void)atomic_fetch_sub_explicit(&device->resident_blocks, exec->block_count,
+                                        memory_order_relaxed);
         rk_cpu_exec_destroy(exec->cpu);
         free(exec);
     }
@@ -163,7 +175,10 @@ static void cpu_telemetry(rk_device *device, rk_device_telemetry *out_telemetry)
 {
     out_telemetry->memory_used_bytes =
         atomic_load_explicit(&device->memory_used, memory_order_relaxed);
-    rk_cpu_exec_census(&out_telemetry->resident_kernels, &out_telemetry->resident_blocks);
+    out_telemetry->resident_kernels =
+        atomic_load_explicit(&device->resident_kernels, memory_order_relaxed);
+    out_telemetry->resident_blocks =
+        atomic_load_explicit(&device->resident_blocks, memory_order_relaxed);
 }
 
 const rk_driver_ops *rk_driver_cpu(void)
