@@ -23,8 +23,8 @@ extern "C" {
  * before it pauses itself; RK_FOREVER lifts it.
  */
 RK_API rk_status rk_kernel_run(rk_kernel *kernel, uint64_t steps, uint64_t *out_id, rk_err *err);
-/* The same, with a progress answer every `interval` steps (rk_kernel_progress_step reads the
- * last). */
+/* The same; the kernel also reports every `interval` steps. rk_kernel_read_snapshot tells the step
+ * at any time. */
 RK_API rk_status rk_kernel_run_reporting(rk_kernel *kernel, uint64_t steps, uint32_t interval,
                                          uint64_t *out_id, rk_err *err);
 RK_API rk_status rk_kernel_pause(rk_kernel *kernel, uint64_t *out_id, rk_err *err);

@@ -38,7 +38,6 @@ typedef enum rk_isolation {
 } rk_isolation;
 
 typedef enum rk_event_kind {
-    RK_EVENT_STARTED,    /* resident, init done */
     RK_EVENT_PARKED,     /* left the device, can be started again */
     RK_EVENT_TERMINATED, /* ended by command */
     RK_EVENT_PANICKED,   /* a handler gave up */
