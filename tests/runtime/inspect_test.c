@@ -1,6 +1,5 @@
 /*
- * What can be seen of a runtime from outside, and single steps: devices, snapshots, breakpoints made
- * of step budgets.
+ * What can be seen of a runtime from outside: devices and snapshots. Single steps by step budgets.
  */
 #include "runtime/probe.h"
 #include "support/skip.h"
