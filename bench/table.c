@@ -13,6 +13,8 @@ const rk_bench rk_bench_table[] = {
     {"hlc", "ticks per second of a hybrid logical clock on 1, 2 and 4 threads", rk_bench_run_hlc},
     {"ring", "messages per second between two threads, one at a time and in batches",
      rk_bench_run_ring},
+    {"wave3d", "cells per second of the acoustic kernel, beside the memory bandwidth",
+     rk_bench_run_wave3d},
 };
 
 const size_t rk_bench_count = RK_COUNT_OF(rk_bench_table);
