@@ -11,8 +11,13 @@ const rk_bench rk_bench_table[] = {
     {"fabric", "messages per second through the broker, and copies per second when publishing",
      rk_bench_run_fabric},
     {"hlc", "ticks per second of a hybrid logical clock on 1, 2 and 4 threads", rk_bench_run_hlc},
+    {"idle", "CPU time and memory of 100 resident kernels that have nothing to do",
+     rk_bench_run_idle},
     {"ring", "messages per second between two threads, one at a time and in batches",
      rk_bench_run_ring},
+    {"roundtrip", "time from a command to its answer: hot, after 1 ms idle, on a busy machine",
+     rk_bench_run_roundtrip},
+    {"step", "time of an empty step with 1, 2 and more blocks", rk_bench_run_step},
     {"wave3d", "cells per second of the acoustic kernel, beside the memory bandwidth",
      rk_bench_run_wave3d},
 };

@@ -188,12 +188,22 @@ static void test_hlc(void **state)
     expect_keys("hlc", (const char *const[]){"t1_mticks_s", "t2_mticks_s", "t4_mticks_s", NULL});
 }
 
+static void test_resident(void **state)
+{
+    (void)state;
+    expect_keys("roundtrip", (const char *const[]){"hot_p50_us", "hot_p99_us", "idle_p50_us",
+                                                   "busy_p99_us", NULL});
+    expect_keys("step", (const char *const[]){"one_block_us", NULL});
+    expect_keys("idle", (const char *const[]){"kernels", "kernel_kib", NULL});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quantiles), cmocka_unit_test(test_json),  cmocka_unit_test(test_text),
-        cmocka_unit_test(test_failures),  cmocka_unit_test(test_table), cmocka_unit_test(test_ring),
-        cmocka_unit_test(test_hlc),
+        cmocka_unit_test(test_quantiles), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_text),      cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_table),     cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_hlc),       cmocka_unit_test(test_resident),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
