@@ -41,6 +41,14 @@ unsigned rk_thread_cpu_count(void);
 rk_status rk_thread_pin(unsigned cpu);
 
 /*
+ * Asks the scheduler to give the calling thread short turns of about slice_ns (100 us to 100 ms),
+ * in exchange for which it runs soon after it has been woken, even where every CPU computes. Its
+ * share of the CPU stays the same. For threads under the default policy on Linux 6.12 or later;
+ * elsewhere, or where the system refuses, nothing changes.
+ */
+void rk_thread_prefer_short_turns(uint64_t slice_ns);
+
+/*
  * The CPU numbers that the process may use, ascending: fills at most capacity; returns how many
  * there are.
  */

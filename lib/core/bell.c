@@ -16,12 +16,10 @@
 #include "base/wait.h"
 
 #include <linux/membarrier.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define LOOKS_PER_CLOCK_READ 32u
-#define LOOKS_PER_YIELD 64u
 /* Where membarrier is refused to the waiter but not to its peers, it must look by itself. */
 #define UNSURE_SLICE_NS (10u * RK_NS_PER_MS)
 
@@ -56,7 +54,10 @@ RK_NOINLINE void rk_bell_ring(rk_bell *bell)
     rk_wake(&bell->rung, RK_WAKE_ALL);
 }
 
-/* True once ready; false after spin_ns, or when the deadline has passed. */
+/*
+ * True once ready; false after spin_ns, or when the deadline has passed. It does not yield: where
+ * others compute, they would have the CPU until the next tick, while a sleeper is woken at once.
+ */
 static bool spin(rk_bell_ready ready, void *context, uint64_t deadline_ns, unsigned spin_ns)
 {
     uint64_t end_ns = 0;
@@ -74,9 +75,6 @@ static bool spin(rk_bell_ready ready, void *context, uint64_t deadline_ns, unsig
         }
         if (now_ns >= end_ns) {
             return false;
-        }
-        if (look % LOOKS_PER_YIELD == 0) {
-            (void)sched_yield(); /* always succeeds on Linux */
         }
     }
 }

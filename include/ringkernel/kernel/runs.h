@@ -111,6 +111,7 @@ RK_COLD void rk_run_accept(rk_ctx *k, rk_u64 id, rk_u64 steps, rk_u32 interval)
     run->start = k->loop->step;
     rk_u64 value[3] = {0, 0, 0};
     value[0] = target;
+    rk_state_publish(k);
     rk_answer_send(k, RK_ANSWER_ACK, id, RK_KERNEL_OK, RK_LEVEL_ACCEPTED, value);
 }
 

@@ -19,9 +19,11 @@
 #include <string.h>
 #include <time.h>
 
-#define SPIN_IDLE_NS 50000u
+#define SPIN_IDLE_NS 20000u
 #define SPIN_BARRIER_NS 100000u
 #define SPIN_CROWDED_NS 2000u
+/* With the usual turns a kernel that a command wakes waits up to a tick (4 ms) for a busy CPU. */
+#define TURN_NS 100000u
 
 static _Atomic uint32_t resident_kernels;
 static _Atomic uint32_t resident_blocks;
@@ -163,6 +165,7 @@ static void block_main(void *argument)
     /* Without a stack of its own the handler uses the thread's: all but a stack overflow is
      * reported. */
     (void)rk_cpu_fault_thread_enter(&fault_stack);
+    rk_thread_prefer_short_turns(TURN_NS);
     current_block = block;
     block->context.loop = (rk_loop *)exec->arena;
     block->context.loop->busy_since = env_now_ns();
