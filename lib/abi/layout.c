@@ -73,6 +73,7 @@ static const rk_abi_field control_fields[] = {
     FIELD(rk_control, migrate_arena),
     FIELD(rk_control, migrate_fields),
     FIELD(rk_control, migrate_hash),
+    FIELD(rk_control, launch),
     FIELD(rk_control, abort_before),
     FIELD(rk_control, bell),
     FIELD(rk_control, state),
@@ -108,7 +109,7 @@ static const rk_abi_field run_fields[] = {
 static const rk_abi_field loop_fields[] = {
     FIELD(rk_loop, arrived),  FIELD(rk_loop, generation), FIELD(rk_loop, sleepers),
     FIELD(rk_loop, op),       FIELD(rk_loop, failed),     FIELD(rk_loop, step),
-    FIELD(rk_loop, budget),   FIELD(rk_loop, paused),     FIELD(rk_loop, reserved0),
+    FIELD(rk_loop, budget),   FIELD(rk_loop, paused),     FIELD(rk_loop, delivering),
     FIELD(rk_loop, run_head), FIELD(rk_loop, run_count),  FIELD(rk_loop, busy_since),
     FIELD(rk_loop, emit_id),  FIELD(rk_loop, abort_seen), FIELD(rk_loop, counters),
     FIELD(rk_loop, runs),

@@ -30,7 +30,7 @@ typedef struct rk_code rk_code;
 typedef struct rk_exec rk_exec;
 typedef struct rk_driver_ops rk_driver_ops;
 
-/* How devices are opened. Borrowed for the life of the device. */
+/* How devices are opened. Borrowed for the call. */
 typedef struct rk_device_options {
     uint32_t logical_devices; /* CPU: how many devices the machine is presented as; at least 1 */
     const char *const *host_argv; /* host processes: a program that ends up in rk_host_main */
@@ -104,6 +104,9 @@ struct rk_driver_ops {
     bool (*poll_exit)(rk_exec *exec);
     /* Waits until the kernel has left; RK_TIMEOUT when deadline_ns (monotonic) passes. */
     rk_status (*wait_exit)(rk_exec *exec, uint64_t deadline_ns);
+    /* Ends a kernel that passes no safe point, and whatever else lives in its process; its exit
+     * follows. NULL where that cannot be done. Any thread, until release. */
+    void (*kill)(rk_exec *exec);
     void (*release)(rk_exec *exec); /* after the exit; frees the handle */
 
     /* Copies between an arena and the host. Blocks. The kernel must not be writing there. */

@@ -97,7 +97,8 @@ typedef struct rk_control {
     rk_u64 migrate_arena;           /* MIGRATE: address of the old arena                    216 */
     rk_u64 migrate_fields;          /* MIGRATE: old arena offset of its field table         224 */
     rk_u64 migrate_hash;            /* MIGRATE: layout hash of the old module               232 */
-    rk_u8 pad0[16];                 /*                                                      240 */
+    rk_u32 launch;                  /* counts launches, from 1                              240 */
+    rk_u8 pad0[12];
 
     /* Host words.                                                             256 */
     rk_u64 abort_before; /* runs whose command id is lower are aborted             256 */
@@ -167,7 +168,7 @@ typedef struct rk_loop {
     rk_u64 step;       /*                                                          256 */
     rk_u64 budget;     /* steps that may still be taken; ~0 for no limit           264 */
     rk_u32 paused;     /*                                                          272 */
-    rk_u32 reserved0;  /*                                                          276 */
+    rk_u32 delivering; /* inbox slots of the message that is being handled         276 */
     rk_u32 run_head;   /* first pending run                                        280 */
     rk_u32 run_count;  /*                                                          284 */
     rk_u64 busy_since; /* ns                                                       288 */

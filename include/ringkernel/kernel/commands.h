@@ -162,7 +162,7 @@ RK_FN rk_u32 rk_command_apply(rk_ctx *k, RK_G const rk_slot *slot)
         return 0u;
     case RK_CMD_PROGRESS:
         loop->counters.commands++;
-        rk_progress_send(k, id);
+        rk_progress_send(k, id, 0u);
         return 0u;
     case RK_CMD_STATS:
         rk_counters_publish(k);
@@ -179,15 +179,20 @@ RK_FN rk_u32 rk_command_apply(rk_ctx *k, RK_G const rk_slot *slot)
         rk_store64(&k->control->features, command->arg);
         rk_acknowledge(k, id, RK_KERNEL_OK);
         return 0u;
-    case RK_CMD_QUIESCE:
+    case RK_CMD_QUIESCE: {
+        rk_u32 launch = *(RK_G const rk_u32 *)command->data;
         rk_acknowledge(k, id, RK_KERNEL_OK);
+        if (launch != 0u && launch != k->control->launch) {
+            return 0u; /* meant for an earlier launch: it has left since */
+        }
         rk_store_relaxed(&k->control->exit_code, 0u);
-        rk_store_relaxed(&k->control->state, RK_KERNEL_PARKED);
+        rk_store_release(&k->control->state, RK_KERNEL_PARKED);
         return 1u;
+    }
     case RK_CMD_TERMINATE:
         rk_runs_abort(k, RK_NO_LIMIT);
         rk_acknowledge(k, id, RK_KERNEL_OK);
-        rk_store_relaxed(&k->control->state, RK_KERNEL_TERMINATED);
+        rk_store_release(&k->control->state, RK_KERNEL_TERMINATED);
         return 1u;
     default:
         if (slot->header.type >= RK_MSG_TYPE_USER) {

@@ -24,7 +24,7 @@
 /* Slots that a message of `length` payload bytes takes. */
 RK_FN rk_u32 rk_message_slots(rk_u32 length)
 {
-    return length <= RK_SLOT_PAYLOAD_BYTES ? 1u : 1u + (length - RK_SLOT_PAYLOAD_BYTES + 63u) / 64u;
+    return length <= RK_SLOT_PAYLOAD_BYTES ? 1u : 2u + (length - RK_SLOT_PAYLOAD_BYTES - 1u) / 64u;
 }
 
 RK_FN RK_G rk_slot *rk_ring_slot(RK_G rk_ring *ring, rk_u32 index)
@@ -133,6 +133,17 @@ RK_FN rk_u32 rk_emit_reply(rk_ctx *k, const rk_msg *message, rk_u32 type, const 
     return rk_emit_with(k, type, RK_MSG_REPLY, message->correlation, payload, length);
 }
 
+/*
+ * Marks the slots behind the first of a message, so that an old sequence word of theirs can never
+ * be taken for a message when the indices have wrapped: their word is i, that of a message i + 1.
+ */
+RK_FN void rk_ring_mark_rest(RK_G rk_ring *ring, rk_u32 position, rk_u32 slots)
+{
+    for (rk_u32 i = 1u; i < slots; i++) {
+        rk_store_relaxed(rk_ring_sequence(ring, position + i), position + i);
+    }
+}
+
 /* Claims `slots` consecutive slots of a multi-producer ring; the position is set on success. */
 RK_FN rk_u32 rk_ring_claim(RK_G rk_ring *ring, rk_u32 slots, rk_u32 *position, rk_u32 *skip)
 {
@@ -193,6 +204,7 @@ RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, const void *payload, 
         RK_G rk_slot *pad = rk_ring_slot(ring, position);
         pad->header.type = RK_ANSWER_SKIP;
         pad->header.length = skip * 64u - 24u;
+        rk_ring_mark_rest(ring, position, skip);
         rk_store_release(rk_ring_sequence(ring, position), position + 1u);
         position += skip;
     }
@@ -204,6 +216,7 @@ RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, const void *payload, 
     slot->header.correlation = 0u;
     slot->header.length = length;
     rk_copy_bytes(slot->payload, (const rk_u8 *)payload, length);
+    rk_ring_mark_rest(ring, position, slots);
     rk_store_release(rk_ring_sequence(ring, position), position + 1u);
     rk_ring_wake_consumer(k, ring);
     return RK_SENT;

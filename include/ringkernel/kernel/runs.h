@@ -31,8 +31,9 @@ RK_MIGRATE;
 
 #define RK_NO_LIMIT 0xfffffffffffffffful
 
-RK_FN void rk_answer_send(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk_u32 level,
-                          const rk_u64 *value)
+/* Leaves `reserve` slots of the ring free; returns RK_SENT, or why not. */
+RK_FN rk_u32 rk_answer_push(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk_u32 level,
+                            const rk_u64 *value, rk_u32 reserve)
 {
     rk_answer answer = {0, 0, 0, {0, 0, 0}};
     answer.status = status;
@@ -47,7 +48,13 @@ RK_FN void rk_answer_send(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk_u
     header.id = id;
     header.type = type;
     header.correlation = (rk_u32)id;
-    if (rk_host_push(k, &header, (const rk_u8 *)&answer, 0u) != RK_SENT) {
+    return rk_host_push(k, &header, (const rk_u8 *)&answer, reserve);
+}
+
+RK_FN void rk_answer_send(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk_u32 level,
+                          const rk_u64 *value)
+{
+    if (rk_answer_push(k, type, id, status, level, value, 0u) != RK_SENT) {
         k->loop->counters.answers_lost++;
     }
 }
@@ -59,7 +66,8 @@ RK_FN void rk_state_publish(rk_ctx *k)
                    : k->loop->run_count != 0u ? RK_KERNEL_RUNNING
                                               : RK_KERNEL_IDLE;
     if (rk_load_relaxed(&k->control->state) != state) {
-        rk_store_relaxed(&k->control->state, state);
+        rk_store_release(&k->control->state,
+                         state); /* with the fields as the last step left them */
     }
 }
 
@@ -136,12 +144,17 @@ RK_COLD void rk_runs_abort(rk_ctx *k, rk_u64 before)
     }
 }
 
-RK_COLD void rk_progress_send(rk_ctx *k, rk_u64 id)
+/* `reserve` as in rk_host_push: reports that nobody asked for must leave room for answers. */
+RK_COLD void rk_progress_send(rk_ctx *k, rk_u64 id, rk_u32 reserve)
 {
     rk_u64 value[3] = {0, 0, 0};
     value[1] = rk_last_target(k);
     value[0] = value[1] - k->loop->step;
-    rk_answer_send(k, RK_ANSWER_PROGRESS, id, RK_KERNEL_OK, RK_LEVEL_APPLIED, value);
+    if (rk_answer_push(k, RK_ANSWER_PROGRESS, id, RK_KERNEL_OK, RK_LEVEL_APPLIED, value, reserve) !=
+            RK_SENT &&
+        reserve == 0u) {
+        k->loop->counters.answers_lost++;
+    }
 }
 
 /* Bookkeeping behind a completed step. */
@@ -162,7 +175,7 @@ RK_FN void rk_step_done(rk_ctx *k)
     RK_G rk_run *run = rk_run_at(k, 0u);
     if (run->interval != 0u && (loop->step - run->start) % run->interval == 0u &&
         loop->step < run->target) {
-        rk_progress_send(k, run->id);
+        rk_progress_send(k, run->id, k->control->answer_reserve);
     }
     while (loop->run_count != 0u && rk_run_at(k, 0u)->target <= loop->step) {
         rk_run_finish(k, RK_KERNEL_OK);

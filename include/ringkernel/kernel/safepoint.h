@@ -31,7 +31,9 @@ RK_FN rk_u32 rk_inbox_take(rk_ctx *k)
     while (taken < k->control->message_batch && rk_inbox_peek(ring, &slot, &slots) != 0u) {
         if (slot->header.type != RK_ANSWER_SKIP) {
             k->loop->counters.k2k_received++;
+            k->loop->delivering = slots;
             rk_message_deliver(k, slot, slot->payload);
+            k->loop->delivering = 0u;
             taken++;
         }
         rk_inbox_release(ring, slots);

@@ -110,13 +110,14 @@ static void env_panic(rk_ctx *k, rk_u32 code, const char *text)
     rk_cpu_block *block = k->driver;
     rk_control *control = k->control;
     rk_u32 none = 0;
-    if (rk_word_cas(&control->fault_kind, &none, 1)) {
+    if (rk_word_cas(&block->exec->recorded, &none, 1)) {
         control->fault_code = code;
         control->fault_step = k->loop->step;
         control->fault_block = block->index;
         (void)snprintf((char *)control->panic_text, sizeof control->panic_text, "%s",
                        text != NULL ? text : "");
         rk_word_store_release(&control->exit_code, code);
+        rk_word_store_release(&control->fault_kind, 1);
         rk_word_store_release(&control->state, RK_KERNEL_PANICKED);
     }
     release_blocks(k->loop);
@@ -135,6 +136,19 @@ static void env_lane_sync(rk_ctx *k)
 
 /* ---- Blocks ------------------------------------------------------------------------------ */
 
+/* What a STATS command would publish (kernel/commands.h), also when the kernel ends without one. */
+static void counters_publish(rk_control *control, const rk_loop *loop, const uint8_t *mapped)
+{
+    rk_counters now = loop->counters;
+    now.step = loop->step;
+    const rk_route *routes = (const rk_route *)(mapped + control->routes);
+    for (uint32_t i = 0; i < control->route_count; i++) {
+        now.k2k_sent += rk_word_load(&routes[i].sent);
+        now.k2k_refused += rk_word_load(&routes[i].refused);
+    }
+    control->counters = now;
+}
+
 static void block_leave(rk_cpu_exec *exec)
 {
     (void)atomic_fetch_sub_explicit(&resident_blocks, 1, memory_order_relaxed);
@@ -145,8 +159,7 @@ static void block_leave(rk_cpu_exec *exec)
     (void)atomic_fetch_sub_explicit(&resident_kernels, 1, memory_order_relaxed);
     rk_control *control = (rk_control *)exec->mapped;
     rk_loop *loop = (rk_loop *)exec->arena;
-    loop->counters.step = loop->step;
-    control->counters = loop->counters;
+    counters_publish(control, loop, exec->mapped);
     rk_word_store_release(&control->exits, control->exits + 1);
     rk_ring *k2h = (rk_ring *)(exec->mapped + control->k2h);
     rk_bell_ring((rk_bell *)((uint8_t *)k2h + k2h->consumer_bell));
@@ -168,7 +181,6 @@ static void block_main(void *argument)
     rk_thread_prefer_short_turns(TURN_NS);
     current_block = block;
     block->context.loop = (rk_loop *)exec->arena;
-    block->context.loop->busy_since = env_now_ns();
     if (setjmp(block->leave) == 0) {
         if (block->fibers != NULL) {
             rk_fibers_run(block->fibers);
@@ -273,6 +285,7 @@ rk_status rk_cpu_exec_start(const char *name, const rk_cpu_code *code, uint8_t *
     exec->live = control->block_count;
     exec->on_exit = on_exit;
     exec->on_exit_context = context;
+    ((rk_loop *)arena)->busy_since = env_now_ns();
     exec->env = (rk_env){
         .abi_version = RK_ABI_VERSION,
         .lanes = lanes > 0 ? lanes : 1,
@@ -327,6 +340,10 @@ rk_status rk_cpu_exec_connect(rk_cpu_exec *from, uint32_t route, rk_cpu_exec *to
                           from->name, control->route_count, route);
     }
     rk_route *entry = (rk_route *)(from->mapped + control->routes) + route;
+    if (rk_word_load(&entry->state) == 1 && entry->control == (rk_u64)(uintptr_t)to->mapped &&
+        entry->kernel_id == there->kernel_id) {
+        return RK_OK; /* sends that are under way must not find it closed in between */
+    }
     rk_word_store_release(&entry->state, 0);
     entry->control = (rk_u64)(uintptr_t)to->mapped;
     entry->kernel_id = there->kernel_id;

@@ -6,6 +6,7 @@
  * it is shared memory) and one report on standard error: kernel, step, address, backtrace. Then
  * the signal takes its default course. A fault outside a kernel goes to whoever handled it before.
  */
+#include "abi/word.h"
 #include "device/cpu/exec.h"
 #include <execinfo.h>
 #include <pthread.h>
@@ -19,6 +20,8 @@
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 static struct sigaction previous[RK_COUNT_OF(fault_signals)];
+/* The first fault is reported whole; set once, since it ends the process. */
+static atomic_flag reporting = ATOMIC_FLAG_INIT;
 static pthread_mutex_t install_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* A line of text built without the C library's formatting, which is not async-signal-safe. */
@@ -93,9 +96,15 @@ static void on_fault(int number, siginfo_t *info, void *machine)
         return; /* the access is tried again under the previous disposition */
     }
     rk_control *control = (rk_control *)block->exec->mapped;
+    if (atomic_flag_test_and_set(&reporting)) {
+        for (;;) {
+            (void)pause(); /* another thread is reporting, and will end the process */
+        }
+    }
     void *frames[RK_BACKTRACE_MAX];
     int count = backtrace(frames, RK_BACKTRACE_MAX);
-    if (control->fault_kind == 0) {
+    rk_u32 none = 0;
+    if (rk_word_cas(&block->exec->recorded, &none, 1)) {
         control->fault_code = (rk_u32)number;
         control->fault_step = ((const rk_loop *)block->exec->arena)->step;
         control->fault_address = (rk_u64)(uintptr_t)info->si_addr;
@@ -112,6 +121,9 @@ static void on_fault(int number, siginfo_t *info, void *machine)
     memset(&standard, 0, sizeof standard);
     standard.sa_handler = SIG_DFL;
     (void)sigaction(number, &standard, NULL);
+    if (info->si_code <= 0) {
+        (void)raise(number); /* sent by kill: there is no access that would be repeated */
+    }
     /* Returning repeats the access, which now ends the process with the right signal. */
 }
 

@@ -11,16 +11,22 @@
 #include "base/thread.h"
 #include "base/wait.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
+
+/* Loading code and releasing a kernel that has left take milliseconds. */
+#define REQUEST_LIMIT_NS (30 * (uint64_t)RK_NS_PER_S)
 
 struct rk_code {
     int fd;
@@ -29,9 +35,10 @@ struct rk_code {
 
 struct rk_exec {
     rk_device *device;
-    uint32_t slot; /* kept until release: the host process may still hold the kernel there */
-    bool armed;    /* the launch has succeeded: on_exit is due once */
-    rk_u32 exited; /* a word to wait on */
+    uint32_t slot;    /* kept until release: the host process may still hold the kernel there */
+    uint64_t process; /* number of the process that it was launched in; 0 before that */
+    bool armed;       /* the launch has succeeded: on_exit is due once */
+    rk_u32 exited;    /* a word to wait on */
     void (*on_exit)(void *context);
     void *context;
 };
@@ -39,15 +46,20 @@ struct rk_exec {
 struct rk_device {
     uint32_t index;
     uint32_t count;
-    const char *const *argv;
+    char **argv;           /* a copy */
     rk_mutex request_lock; /* one request at a time; also guards socket and reader */
     rk_mutex lock;         /* execs, reply, alive, memory numbers */
     rk_cond replied;
     bool has_reply;
     bool alive;
     rk_host_message reply;
+    bool spawned; /* the reader has tried to start the process */
+    int spawn_error;
     int socket;
+    int child_socket; /* for the reader, until the process has it */
+    int pidfd;
     pid_t pid;
+    uint64_t process; /* counts processes, from 1; request_lock and lock to change it */
     rk_thread reader;
     rk_exec *execs[RK_HOST_KERNEL_MAX];
     int memory_fds[RK_HOST_MEMORY_MAX]; /* by memory number; 0 is free (fd + 1 is stored) */
@@ -56,10 +68,13 @@ struct rk_device {
 
 /* ---- The process --------------------------------------------------------------------------- */
 
-/* lock is held. on_exit only notes the exit (device.h), so it may be called here. */
-static void exec_mark_exited(rk_exec *exec)
+/*
+ * lock is held. on_exit only notes the exit (device.h), so it may be called here. A kernel whose
+ * launch waits for the next process has not exited with this one.
+ */
+static void exec_mark_exited(rk_device *device, rk_exec *exec)
 {
-    if (exec == NULL || exec->exited != 0) {
+    if (exec == NULL || exec->exited != 0 || exec->process != device->process) {
         return;
     }
     if (exec->armed) {
@@ -69,30 +84,103 @@ static void exec_mark_exited(rk_exec *exec)
     rk_wake(&exec->exited, RK_WAKE_ALL);
 }
 
-static void reader_main(void *context)
+/* Ends the process, which closes its socket, which ends the reader. lock is held. */
+static void process_kill(rk_device *device)
 {
-    rk_device *device = context;
+    if (device->alive && device->pidfd >= 0) {
+        /* Fails only when the process has ended already. */
+        (void)syscall(SYS_pidfd_send_signal, device->pidfd, SIGKILL, NULL, 0);
+    }
+}
+
+/*
+ * Starts the process with nothing of this one but standard streams and the socket: no other
+ * descriptor, no blocked or ignored signal.
+ */
+static int spawn(rk_device *device, int socket)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigset_t all;
+    (void)sigemptyset(&none);
+    (void)sigfillset(&all);
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setsigmask(&attributes, &none);
+    (void)posix_spawnattr_setsigdefault(&attributes, &all);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    (void)posix_spawn_file_actions_init(&actions);
+    int code = posix_spawn_file_actions_adddup2(&actions, socket, RK_HOST_FD);
+    if (code == 0) {
+        code = posix_spawn_file_actions_addclosefrom_np(&actions, RK_HOST_FD + 1);
+    }
+    if (code == 0) {
+        code = posix_spawn(&device->pid, device->argv[0], &actions, &attributes, device->argv,
+                           environ);
+    }
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)posix_spawnattr_destroy(&attributes);
+    return code;
+}
+
+static void reader_serve(rk_device *device)
+{
     rk_host_message message;
     int fds[RK_HOST_FD_MAX];
     uint32_t fd_count;
     while (rk_host_receive(device->socket, &message, fds, &fd_count) == RK_OK) {
+        for (uint32_t i = 0; i < fd_count; i++) {
+            (void)close(fds[i]); /* none is due in this direction */
+        }
         rk_mutex_lock(&device->lock);
         if (message.op == RK_HOST_REPLY) {
             device->reply = message;
             device->has_reply = true;
             rk_cond_broadcast(&device->replied);
         } else if (message.op == RK_HOST_EXITED && message.kernel < RK_HOST_KERNEL_MAX) {
-            exec_mark_exited(device->execs[message.kernel]);
+            exec_mark_exited(device, device->execs[message.kernel]);
         }
         rk_mutex_unlock(&device->lock);
     }
+}
+
+/*
+ * The reader starts the process itself and stays until it has ended: the process asks to be killed
+ * when the thread that started it ends (PR_SET_PDEATHSIG counts threads).
+ */
+static void reader_main(void *context)
+{
+    rk_device *device = context;
+    int code = spawn(device, device->child_socket);
+    (void)close(device->child_socket);
+    int pidfd = code == 0 ? (int)syscall(SYS_pidfd_open, device->pid, 0) : -1;
+    rk_mutex_lock(&device->lock);
+    device->pidfd = pidfd;
+    device->spawn_error = code;
+    device->alive = code == 0;
+    device->spawned = true;
+    rk_cond_broadcast(&device->replied);
+    rk_mutex_unlock(&device->lock);
+    if (code != 0) {
+        return;
+    }
+    reader_serve(device);
+    /* Also when it lives and sent nonsense. */
+    rk_mutex_lock(&device->lock);
+    process_kill(device);
+    rk_mutex_unlock(&device->lock);
+    (void)shutdown(device->socket, SHUT_RDWR);
     int status;
     while (waitpid(device->pid, &status, 0) < 0 && errno == EINTR) {
     }
     rk_mutex_lock(&device->lock);
     device->alive = false;
+    if (device->pidfd >= 0) {
+        (void)close(device->pidfd);
+        device->pidfd = -1;
+    }
     for (uint32_t i = 0; i < RK_HOST_KERNEL_MAX; i++) {
-        exec_mark_exited(device->execs[i]);
+        exec_mark_exited(device, device->execs[i]);
     }
     rk_cond_broadcast(&device->replied);
     rk_mutex_unlock(&device->lock);
@@ -117,34 +205,69 @@ static rk_status process_start(rk_device *device, rk_err *err)
         return rk_err_set(err, RK_IO, "cannot make a socket for the host process: %s",
                           strerror(errno));
     }
-    posix_spawn_file_actions_t actions;
-    (void)posix_spawn_file_actions_init(&actions);
-    int given = pair[1];
-    if (given == RK_HOST_FD) { /* dup2 onto itself would keep the close-on-exec flag */
-        given = dup(pair[1]);
-        (void)close(pair[1]);
-    }
-    (void)posix_spawn_file_actions_adddup2(&actions, given, RK_HOST_FD);
-    int code = posix_spawn(&device->pid, device->argv[0], &actions, NULL,
-                           (char *const *)(uintptr_t)device->argv, environ);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)close(given);
-    if (code != 0) {
+    /* Above RK_HOST_FD: dup2 onto itself would keep the close-on-exec flag. */
+    int given = fcntl(pair[1], F_DUPFD_CLOEXEC, RK_HOST_FD + 1);
+    int code = errno;
+    (void)close(pair[1]);
+    if (given < 0) {
         (void)close(pair[0]);
-        return rk_err_set(err, RK_IO, "cannot start the host process %s: %s", device->argv[0],
+        return rk_err_set(err, RK_LIMIT, "no file descriptor left for the host process: %s",
                           strerror(code));
     }
     device->socket = pair[0];
-    device->alive = true;
+    device->child_socket = given;
+    rk_mutex_lock(&device->lock);
+    device->spawned = false;
+    device->process++;
+    rk_mutex_unlock(&device->lock);
     rk_status status = rk_thread_start(&device->reader, "rk-host", reader_main, device);
     if (status != RK_OK) {
+        (void)close(given);
         (void)close(device->socket);
         device->socket = -1;
-        device->alive = false;
-        (void)waitpid(device->pid, NULL, 0); /* the end of the socket ends it */
-        return rk_err_set(err, status, "cannot start a thread for the host process");
+        return rk_err_set(err, status, "cannot start a thread for the host process: %s",
+                          rk_status_text(status));
+    }
+    rk_mutex_lock(&device->lock);
+    while (!device->spawned) {
+        rk_cond_wait(&device->replied, &device->lock);
+    }
+    code = device->spawn_error;
+    rk_mutex_unlock(&device->lock);
+    if (code != 0) {
+        rk_thread_join(&device->reader);
+        (void)close(device->socket);
+        device->socket = -1;
+        return rk_err_set(err, RK_IO, "cannot start the host process %s: %s", device->argv[0],
+                          strerror(code));
     }
     return RK_OK;
+}
+
+/* Waits for the reply to the request that was sent. A process that does not answer is ended. */
+static rk_status await_reply(rk_device *device, rk_err *err)
+{
+    uint64_t deadline_ns = rk_clock_deadline_ns(REQUEST_LIMIT_NS);
+    bool late = false;
+    rk_mutex_lock(&device->lock);
+    while (!device->has_reply && device->alive) {
+        if (late) {
+            rk_cond_wait(&device->replied, &device->lock); /* it is being killed */
+        } else if (rk_cond_wait_until(&device->replied, &device->lock, deadline_ns) == RK_TIMEOUT) {
+            late = true;
+            process_kill(device);
+        }
+    }
+    rk_status status = device->has_reply ? (rk_status)device->reply.status : RK_CLOSED;
+    if (device->has_reply && status != RK_OK) {
+        (void)rk_err_set(err, status, "%s", device->reply.text);
+    } else if (late) {
+        (void)rk_err_set(err, status, "the host process did not answer and was ended");
+    } else if (status == RK_CLOSED) {
+        (void)rk_err_set(err, status, "the host process has ended; start the kernel again");
+    }
+    rk_mutex_unlock(&device->lock);
+    return status;
 }
 
 /* Makes one request and waits for its reply. */
@@ -159,31 +282,48 @@ static rk_status request(rk_device *device, const rk_host_message *message, cons
     rk_mutex_lock(&device->lock);
     bool alive = device->alive;
     device->has_reply = false;
+    if (status == RK_OK && message->op == RK_HOST_LAUNCH) {
+        device->execs[message->kernel]->process = device->process;
+    }
     rk_mutex_unlock(&device->lock);
-    if (status == RK_OK && alive) {
-        status = rk_host_send(device->socket, message, fds, fd_count);
-    } else if (status == RK_OK) {
-        status = RK_CLOSED;
-    }
     if (status == RK_OK) {
-        rk_mutex_lock(&device->lock);
-        while (!device->has_reply && device->alive) {
-            rk_cond_wait(&device->replied, &device->lock);
+        status = alive ? rk_host_send(device->socket, message, fds, fd_count) : RK_CLOSED;
+        if (status == RK_OK) {
+            status = await_reply(device, err);
+        } else {
+            (void)rk_err_set(err, status, "the host process has ended; start the kernel again");
         }
-        status = device->has_reply ? (rk_status)device->reply.status : RK_CLOSED;
-        if (device->has_reply && status != RK_OK) {
-            (void)rk_err_set(err, status, "%s", device->reply.text);
-        }
-        rk_mutex_unlock(&device->lock);
-    }
-    if (status == RK_CLOSED) {
-        (void)rk_err_set(err, RK_CLOSED, "the host process has ended; start the kernel again");
     }
     rk_mutex_unlock(&device->request_lock);
     return status;
 }
 
 /* ---- The table ----------------------------------------------------------------------------- */
+
+static void argv_free(char **argv)
+{
+    for (char **at = argv; at != NULL && *at != NULL; at++) {
+        free(*at);
+    }
+    free(argv);
+}
+
+static char **argv_copy(const char *const *argv)
+{
+    size_t count = 0;
+    while (argv[count] != NULL) {
+        count++;
+    }
+    char **copy = calloc(count + 1, sizeof copy[0]);
+    for (size_t i = 0; copy != NULL && i < count; i++) {
+        copy[i] = strdup(argv[i]);
+        if (copy[i] == NULL) {
+            argv_free(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
 
 static rk_status host_open(uint32_t index, const rk_device_options *options, rk_device **out_device,
                            rk_err *err)
@@ -199,8 +339,13 @@ static rk_status host_open(uint32_t index, const rk_device_options *options, rk_
     }
     device->index = index;
     device->count = options->logical_devices;
-    device->argv = options->host_argv;
+    device->argv = argv_copy(options->host_argv);
+    if (device->argv == NULL) {
+        free(device);
+        return rk_err_set(err, RK_NO_MEMORY, "no memory to open cpu:%u", index);
+    }
     device->socket = -1;
+    device->pidfd = -1;
     rk_mutex_init(&device->request_lock);
     rk_mutex_init(&device->lock);
     rk_cond_init(&device->replied);
@@ -211,13 +356,17 @@ static rk_status host_open(uint32_t index, const rk_device_options *options, rk_
 static void host_close(rk_device *device)
 {
     if (device->socket >= 0) {
-        (void)shutdown(device->socket, SHUT_RDWR); /* ends the process, and with it the reader */
+        rk_mutex_lock(&device->lock);
+        process_kill(device);
+        rk_mutex_unlock(&device->lock);
+        (void)shutdown(device->socket, SHUT_RDWR); /* the reader ends with the process */
         rk_thread_join(&device->reader);
         (void)close(device->socket);
     }
     rk_cond_finish(&device->replied);
     rk_mutex_finish(&device->lock);
     rk_mutex_finish(&device->request_lock);
+    argv_free(device->argv);
     free(device);
 }
 
@@ -291,7 +440,7 @@ static rk_status host_load(rk_device *device, const void *image, uint64_t bytes,
         return rk_err_set(err, RK_NO_MEMORY, "no memory to load a kernel");
     }
     memcpy(mem.host, image, bytes);
-    code->fd = dup(mem.fd);
+    code->fd = fcntl(mem.fd, F_DUPFD_CLOEXEC, 0);
     code->bytes = bytes;
     rk_cpu_mem_free(&mem);
     if (code->fd < 0) {
@@ -381,6 +530,15 @@ static rk_status host_wait_exit(rk_exec *exec, uint64_t deadline_ns)
     return rk_wait_while_equal(&exec->exited, 0, deadline_ns, 0);
 }
 
+static void host_kill(rk_exec *exec)
+{
+    rk_mutex_lock(&exec->device->lock);
+    if (exec->process == exec->device->process && exec->exited == 0) {
+        process_kill(exec->device);
+    }
+    rk_mutex_unlock(&exec->device->lock);
+}
+
 static void host_release(rk_exec *exec)
 {
     if (exec == NULL) {
@@ -442,6 +600,7 @@ const rk_driver_ops *rk_driver_host(void)
         .launch = host_launch,
         .poll_exit = host_poll_exit,
         .wait_exit = host_wait_exit,
+        .kill = host_kill,
         .release = host_release,
         .read = host_read,
         .write = host_write,

@@ -4,9 +4,12 @@
  * One thread serves the socket; kernels are threads of this process (exec.h). Memory that the
  * parent sends stays mapped until it says UNMAP, because other kernels may have routes into it.
  */
+#include "abi/word.h"
 #include "device/cpu/exec.h"
 #include "device/cpu/host.h"
 #include <errno.h>
+#include <poll.h>
+#include <ringkernel/abi/command.h>
 #include <ringkernel/runtime.h>
 #include <signal.h>
 #include <stdio.h>
@@ -62,12 +65,59 @@ static rk_status map_memory(host *self, uint32_t number, int fd, uint64_t bytes,
     return RK_OK;
 }
 
+/* The slots from `from` to `to` become one message that the kernel passes over. */
+static void inbox_skip(rk_ring *ring, uint32_t from, uint32_t to)
+{
+    uint32_t slots = to - from;
+    rk_slot *slot = (rk_slot *)((uint8_t *)ring + ring->slots) + (from & (ring->capacity - 1));
+    rk_u32 *word = (rk_u32 *)((uint8_t *)ring + ring->sequences) + (from & (ring->capacity - 1));
+    slot->header.type = RK_ANSWER_SKIP;
+    slot->header.length = slots * RK_SLOT_BYTES - (rk_u32)sizeof slot->header;
+    rk_word_store_release(word, from + 1);
+}
+
+/*
+ * A page that comes from a process that has died: its routes hold addresses of that process, and in
+ * its inbox there may be slots that a sender claimed and did not live to fill.
+ */
+static void mend(uint8_t *mapped)
+{
+    rk_control *control = (rk_control *)mapped;
+    rk_route *routes = (rk_route *)(mapped + control->routes);
+    for (uint32_t i = 0; i < control->route_count; i++) {
+        rk_word_store_release(&routes[i].state, 0);
+    }
+    rk_ring *ring = (rk_ring *)(mapped + control->inbox);
+    const rk_u32 *words = (const rk_u32 *)(mapped + control->inbox + ring->sequences);
+    const rk_slot *slots = (const rk_slot *)(mapped + control->inbox + ring->slots);
+    uint32_t mask = ring->capacity - 1;
+    uint32_t tail = rk_word_load_acquire(&ring->tail);
+    uint32_t at = rk_word_load_acquire(&ring->head);
+    while (tail - at <= ring->capacity && at != tail) {
+        uint32_t next = at;
+        while (next != tail && rk_word_load_acquire(&words[next & mask]) != next + 1) {
+            next++;
+        }
+        if (next != at) {
+            inbox_skip(ring, at, next);
+            at = next;
+        } else {
+            rk_u32 length = slots[at & mask].header.length;
+            at += length <= RK_SLOT_PAYLOAD_BYTES
+                      ? 1u
+                      : 2u + (length - RK_SLOT_PAYLOAD_BYTES - 1u) / RK_SLOT_BYTES;
+        }
+    }
+}
+
 static rk_status launch(host *self, const rk_host_message *request, const int fds[RK_HOST_FD_MAX],
                         rk_err *err)
 {
     hosted_kernel *kernel = &self->kernels[request->kernel];
     uint8_t *mapped;
     uint8_t *arena;
+    bool fresh = request->mapped_memory < RK_HOST_MEMORY_MAX &&
+                 self->memory[request->mapped_memory].base == NULL;
     rk_status status =
         map_memory(self, request->mapped_memory, fds[1], request->mapped_bytes, &mapped);
     if (status == RK_OK) {
@@ -81,6 +131,9 @@ static rk_status launch(host *self, const rk_host_message *request, const int fd
     if (status != RK_OK) {
         return rk_err_set(err, status, "the host process cannot map the memory of kernel '%s'",
                           request->name);
+    }
+    if (fresh) {
+        mend(mapped);
     }
     void *image = mmap(NULL, request->code_bytes, PROT_READ, MAP_SHARED, fds[0], 0);
     if (image == MAP_FAILED) {
@@ -150,6 +203,10 @@ int rk_host_main(int fd)
      * socket. */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGINT, SIG_IGN); /* Ctrl-C is the parent's business: it parks the kernels */
+    struct pollfd parent = {.fd = fd, .events = 0};
+    if (poll(&parent, 1, 0) != 0) {
+        return 1; /* the parent died before the guard stood, or fd is no socket */
+    }
     host *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return 1;

@@ -52,8 +52,17 @@ rk_status rk_host_receive(int socket, rk_host_message *out_message, int out_fds[
     if (received > 0) {
         struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
         if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
-            *out_fd_count = (uint32_t)((rights->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-            memcpy(out_fds, CMSG_DATA(rights), *out_fd_count * sizeof(int));
+            /* Padding may leave room for more than the protocol knows. */
+            size_t count = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            for (size_t i = 0; i < count; i++) {
+                int fd;
+                memcpy(&fd, CMSG_DATA(rights) + i * sizeof fd, sizeof fd);
+                if (*out_fd_count < RK_HOST_FD_MAX) {
+                    out_fds[(*out_fd_count)++] = fd;
+                } else {
+                    (void)close(fd);
+                }
+            }
         }
     }
     if (received != (ssize_t)sizeof *out_message) {
