@@ -45,7 +45,7 @@ typedef enum rk_event_kind {
     RK_EVENT_HOST_LOST,  /* its host process ended for another reason */
     RK_EVENT_RESTARTED,  /* the restart policy started it again */
     RK_EVENT_GAVE_UP,    /* the restart policy's limit is reached */
-    RK_EVENT_STALLED,    /* no safe point passed for stall_timeout_ns while it runs */
+    RK_EVENT_STALLED,    /* no safe point passed for stall_timeout_ns with work */
 } rk_event_kind;
 
 /* What happened to a kernel. Valid during the callback. */
@@ -72,6 +72,9 @@ typedef struct rk_runtime_options {
     rk_event_fn on_event; /* may be NULL */
     void *event_context;
     uint64_t stall_timeout_ns; /* 0: no stall events */
+    /* A kernel in a host process that passes no safe point for so long while it is being destroyed
+     * is killed, and with it the process: its neighbours there are lost or restarted. 0: 5 s. */
+    uint64_t patience_ns;
 } rk_runtime_options;
 
 /* options may be NULL for the defaults (all zero). The caller destroys the runtime. */

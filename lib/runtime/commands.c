@@ -19,6 +19,7 @@
 
 /* A host that polls for longer keeps the kernel from a CPU that they share. */
 #define SPIN_NS 20000u
+#define BELL_TURN_NS ((uint64_t)RK_NS_PER_S)
 #define DEFAULT_IN_FLIGHT 256u
 
 static rk_pending *pending_of(rk_kernel *kernel, uint64_t id)
@@ -193,26 +194,52 @@ static rk_status admit(rk_kernel *kernel, bool from_port, rk_err *err)
     return refuse_ended(kernel, err);
 }
 
+static uint32_t drain(rk_kernel *kernel);
+static void rx_give_up(rk_kernel *kernel);
+
+/*
+ * A free place, and room in the ring for its command. Replies that lie in the ring unread may hold
+ * places: nobody waits for the commands of a program that only sends. tx is held.
+ */
+static rk_status place_claim(rk_kernel *kernel, rk_status full, rk_pending **out_pending,
+                             uint64_t *out_id, rk_err *err)
+{
+    rk_slot *slot;
+    if (rk_ring_reserve(&kernel->h2k, 1, &slot) == 0) {
+        return rk_err_set(err, full,
+                          "the command ring of kernel '%s' is full (%u slots): the kernel does not "
+                          "keep up; wait, or launch it with more command_slots",
+                          kernel->name, kernel->layout.options.h2k_slots);
+    }
+    *out_pending = pending_claim(kernel, out_id);
+    if (*out_pending == NULL && rk_mutex_try_lock(&kernel->rx)) {
+        (void)drain(kernel);
+        rx_give_up(kernel);
+        *out_pending = pending_claim(kernel, out_id);
+    }
+    if (*out_pending == NULL) {
+        return rk_err_set(err, full,
+                          "kernel '%s' has %u commands in flight, the limit is %u; wait for "
+                          "replies first",
+                          kernel->name, rk_word_load(&kernel->in_flight), kernel->in_flight_limit);
+    }
+    return RK_OK;
+}
+
 rk_status rk_commands_submit(rk_kernel *kernel, const rk_msg_header *header, const void *payload,
                              size_t bytes, void *record, uint64_t *out_id, rk_err *err)
 {
     rk_slot slot = {.header = *header};
-    rk_status full = record != NULL ? RK_FULL : RK_LIMIT;
+    uint64_t id = 0;
+    rk_pending *pending = NULL;
     rk_mutex_lock(&kernel->tx);
     rk_status status = admit(kernel, record != NULL, err);
+    if (status == RK_OK) {
+        status = place_claim(kernel, record != NULL ? RK_FULL : RK_LIMIT, &pending, &id, err);
+    }
     if (status != RK_OK) {
         rk_mutex_unlock(&kernel->tx);
         return status;
-    }
-    uint64_t id = 0;
-    rk_pending *pending = pending_claim(kernel, &id);
-    if (pending == NULL) {
-        rk_mutex_unlock(&kernel->tx);
-        return rk_err_set(
-            err, full,
-            "kernel '%s' has %u commands in flight, the limit is %u; wait for replies "
-            "first",
-            kernel->name, rk_word_load(&kernel->in_flight), kernel->in_flight_limit);
     }
     rk_word64_store(&pending->id, id);
     pending->has_slab = 0;
@@ -223,20 +250,10 @@ rk_status rk_commands_submit(rk_kernel *kernel, const rk_msg_header *header, con
     if (status == RK_OK) {
         slot.header.id = id;
         (void)rk_word_add(&kernel->in_flight, 1);
+        kernel->next_id = id + 1;
         rk_word_store_release(&pending->state, PENDING_OPEN);
-        status = rk_ring_push(&kernel->h2k, &slot);
-        if (status == RK_OK) {
-            kernel->next_id = id + 1;
-        } else {
-            pending_close(kernel, pending);
-            rk_word_store_release(&pending->state, PENDING_FREE);
-            (void)rk_err_set(
-                err, status == RK_FULL ? full : status,
-                "the command ring of kernel '%s' is full (%u slots): the kernel does not "
-                "keep up; wait, or launch it with more command_slots",
-                kernel->name, kernel->layout.options.h2k_slots);
-            status = status == RK_FULL ? full : status;
-        }
+        /* Cannot fail: there is room, and nobody else takes it. */
+        (void)rk_ring_push(&kernel->h2k, &slot);
     } else {
         rk_word_store_release(&pending->state, PENDING_FREE);
     }
@@ -325,7 +342,7 @@ rk_status rk_kernel_custom(rk_kernel *kernel, uint64_t operation, const void *da
         }
         return submit(kernel, &header, &command, sizeof command.arg + bytes, out_id, err);
     }
-    uint8_t *whole = malloc(sizeof operation + bytes);
+    uint8_t *whole = bytes < UINT32_MAX ? malloc(sizeof operation + bytes) : NULL;
     if (whole == NULL) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory for a command of %zu bytes", bytes);
     }
@@ -368,7 +385,9 @@ rk_status rk_kernel_features(rk_kernel *kernel, uint64_t mask, uint64_t *out_id,
 
 rk_status rk_kernel_quiesce(rk_kernel *kernel, uint64_t reason, uint64_t *out_id, rk_err *err)
 {
-    return submit_command(kernel, RK_CMD_QUIESCE, reason, NULL, 0, out_id, err);
+    /* So that one which the kernel reads only after it was started again does not park it again. */
+    rk_u32 launch = rk_word_load_acquire(&kernel->control->launch);
+    return submit_command(kernel, RK_CMD_QUIESCE, reason, &launch, sizeof launch, out_id, err);
 }
 
 rk_status rk_kernel_terminate(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
@@ -415,19 +434,21 @@ static void pending_close(rk_kernel *kernel, rk_pending *pending)
 
 static void take_answer(rk_kernel *kernel, const rk_slot *slot)
 {
-    rk_pending *pending = pending_of(kernel, slot->header.id);
+    uint64_t id = rk_word64_load(&slot->header.id);
+    rk_u32 type = rk_word_load(&slot->header.type);
+    rk_pending *pending = pending_of(kernel, id);
     rk_answer answer;
     memcpy(&answer, slot->payload, sizeof answer);
-    if (rk_word64_load(&pending->id) != slot->header.id || !pending_is_open(pending)) {
+    if (rk_word64_load(&pending->id) != id || !pending_is_open(pending)) {
         return; /* an answer to nothing: the kernel's side is not believed */
     }
-    rk_reply reply = {.id = slot->header.id,
+    rk_reply reply = {.id = id,
                       .status = (rk_status)answer.status,
                       .level = (rk_level)RK_MIN(answer.level, (rk_u32)RK_LEVEL_DURABLE),
                       .step = answer.step};
     memcpy(reply.value, answer.value, sizeof answer.value);
     bool accepted = rk_word_load_acquire(&pending->state) == PENDING_ACCEPTED;
-    if (slot->header.type == RK_ANSWER_PROGRESS && accepted) {
+    if (type == RK_ANSWER_PROGRESS && accepted) {
         return; /* a run that goes on; its step stands in the control block */
     }
     if (reply.level >= RK_REPLY_APPLIED) {
@@ -436,6 +457,15 @@ static void take_answer(rk_kernel *kernel, const rk_slot *slot)
     } else if (!accepted) {
         pending->accepted = reply;
         rk_word_store_release(&pending->state, PENDING_ACCEPTED);
+    }
+}
+
+static void drained_changes(rk_kernel *kernel)
+{
+    (void)rk_word_add(&kernel->drained, 1);
+    rk_fence_full();
+    if (rk_word_load(&kernel->drain_waiters) != 0) {
+        rk_wake(&kernel->drained, RK_WAKE_ALL);
     }
 }
 
@@ -451,18 +481,20 @@ static uint32_t drain(rk_kernel *kernel)
         }
         uint32_t used = 0;
         while (used < ready) {
-            rk_u32 length = slot[used].header.length;
+            /* Read once: the other side may change it while it is looked at. */
+            rk_u32 length = rk_word_load(&slot[used].header.length);
+            rk_u32 type = rk_word_load(&slot[used].header.type);
             uint32_t slots = length <= RK_SLOT_PAYLOAD_BYTES
                                  ? 1
-                                 : 1 + (length - RK_SLOT_PAYLOAD_BYTES + 63u) / 64u;
+                                 : 2 + (length - RK_SLOT_PAYLOAD_BYTES - 1) / RK_SLOT_BYTES;
             if (slots > ready - used) {
                 /* The kernel publishes a message whole, so this is damage: skip what is there. */
                 used = ready;
                 break;
             }
-            if (slot[used].header.type >= RK_MSG_TYPE_USER) {
+            if (type >= RK_MSG_TYPE_USER) {
                 rk_port_emitted(kernel, &slot[used], length);
-            } else if (slot[used].header.type != RK_ANSWER_SKIP) {
+            } else if (type != RK_ANSWER_SKIP) {
                 take_answer(kernel, &slot[used]);
             }
             used += slots;
@@ -470,14 +502,21 @@ static uint32_t drain(rk_kernel *kernel)
         }
         rk_ring_release(&kernel->k2h, used);
     }
+    rk_word_store_release(&kernel->damaged, kernel->k2h.corrupt ? 1 : 0);
     if (taken > 0) {
-        (void)rk_word_add(&kernel->drained, 1);
-        rk_fence_full();
-        if (rk_word_load(&kernel->drain_waiters) != 0) {
-            rk_wake(&kernel->drained, RK_WAKE_ALL);
-        }
+        drained_changes(kernel);
     }
     return taken;
+}
+
+/* Invariant 3: whoever found rx taken, and now sleeps on `drained`, must look again. */
+static void rx_give_up(rk_kernel *kernel)
+{
+    rk_mutex_unlock(&kernel->rx);
+    rk_fence_full(); /* pairs with that of rk_commands_wait_turn */
+    if (rk_word_load(&kernel->drain_waiters) != 0) {
+        rk_commands_wake(kernel);
+    }
 }
 
 void rk_commands_wake(rk_kernel *kernel)
@@ -494,7 +533,7 @@ void rk_commands_look(rk_kernel *kernel, bool wait_for_rx)
         return;
     }
     (void)drain(kernel);
-    rk_mutex_unlock(&kernel->rx);
+    rx_give_up(kernel);
 }
 
 void rk_commands_fail_all(rk_kernel *kernel, rk_status status)
@@ -522,7 +561,8 @@ void rk_commands_fail_all(rk_kernel *kernel, rk_status status)
 static bool something_to_see(void *context)
 {
     rk_kernel *kernel = context;
-    return rk_ring_has_message(&kernel->k2h) || rk_word_load_acquire(&kernel->resident) == 0 ||
+    return (rk_ring_has_message(&kernel->k2h) && !kernel->k2h.corrupt) ||
+           rk_word_load_acquire(&kernel->resident) == 0 ||
            rk_word_load_acquire(&kernel->nudged) != 0;
 }
 
@@ -532,15 +572,23 @@ static bool something_to_see(void *context)
  */
 rk_status rk_commands_wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadline_ns)
 {
-    if (!rk_mutex_try_lock(&kernel->rx)) {
-        return rk_wait_while_equal_parked(&kernel->drained, seen, deadline_ns, SPIN_NS,
-                                          &kernel->drain_waiters);
+    (void)rk_word_add(&kernel->drain_waiters, 1);
+    rk_fence_full(); /* pairs with that of rx_give_up */
+    bool ours = rk_mutex_try_lock(&kernel->rx);
+    if (!ours) {
+        (void)rk_wait_while_equal(&kernel->drained, seen, deadline_ns, SPIN_NS);
+    }
+    (void)rk_word_add(&kernel->drain_waiters, (rk_u32)-1);
+    if (!ours) {
+        return rk_word_load_acquire(&kernel->drained) == seen ? RK_TIMEOUT : RK_OK;
     }
     rk_status status = RK_OK;
     if (drain(kernel) == 0 && rk_word_load(&kernel->drained) == seen) {
         if (rk_word_load_acquire(&kernel->resident) != 0) {
-            status =
-                rk_bell_wait(kernel->k2h.own_bell, something_to_see, kernel, deadline_ns, SPIN_NS);
+            /* In turns: the other side may damage the bell, and must not keep rx for ever. */
+            uint64_t turn_ns = RK_MIN(deadline_ns, rk_clock_deadline_ns(BELL_TURN_NS));
+            status = rk_bell_wait(kernel->k2h.own_bell, something_to_see, kernel, turn_ns, SPIN_NS);
+            status = status == RK_TIMEOUT && turn_ns < deadline_ns ? RK_OK : status;
             (void)drain(kernel);
         } else {
             /* Not resident: nothing will arrive until it is started or given up. */
@@ -550,12 +598,41 @@ rk_status rk_commands_wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadlin
         }
     }
     rk_mutex_unlock(&kernel->rx);
-    (void)rk_word_add(&kernel->drained, 1);
-    rk_fence_full();
-    if (rk_word_load(&kernel->drain_waiters) != 0) {
-        rk_wake(&kernel->drained, RK_WAKE_ALL);
-    }
+    drained_changes(kernel);
     return status;
+}
+
+rk_status rk_commands_refuse_damaged(const rk_kernel *kernel, rk_err *err)
+{
+    return rk_err_set(err, RK_CORRUPT,
+                      "kernel '%s' has damaged its answer ring; destroy it and create it anew",
+                      kernel->name);
+}
+
+/* Copies the reply of a command that is done; false when somebody else was faster. */
+static bool reply_take(rk_pending *pending, uint64_t id, rk_level level, rk_reply *out_reply)
+{
+    rk_u32 done = PENDING_DONE;
+    if (!rk_word_cas(&pending->state, &done, PENDING_TAKEN)) {
+        return false;
+    }
+    bool ours = rk_word64_load(&pending->id) == id; /* the place may have been given anew */
+    *out_reply = pending->reply;
+    rk_word_store_release(&pending->state,
+                          ours && level >= RK_REPLY_APPLIED ? PENDING_FREE : PENDING_DONE);
+    return ours;
+}
+
+/* The kernel ended before it answered. It may have been started again since. */
+static rk_status refuse_lost(rk_kernel *kernel, const rk_reply *reply, rk_err *err)
+{
+    rk_err why = RK_ERR_INIT;
+    if (rk_kernel_end_status(kernel, &why) == reply->status) {
+        return rk_err_set(err, reply->status, "%s", why.text);
+    }
+    return rk_err_set(err, reply->status,
+                      "kernel '%s' ended (%s) before it answered command %llu, and was restarted",
+                      kernel->name, rk_status_text(reply->status), (unsigned long long)reply->id);
 }
 
 static rk_status wait_for(rk_kernel *kernel, uint64_t id, rk_level level, uint64_t timeout_ns,
@@ -567,21 +644,32 @@ static rk_status wait_for(rk_kernel *kernel, uint64_t id, rk_level level, uint64
         rk_u32 seen = rk_word_load_acquire(&kernel->drained);
         rk_pending *pending = pending_of(kernel, id);
         rk_u32 state = rk_word_load_acquire(&pending->state);
-        if (id == 0 || rk_word64_load(&pending->id) != id || state == PENDING_FREE ||
-            state == PENDING_TAKEN) {
+        if (id == 0 || rk_word64_load(&pending->id) != id || state == PENDING_FREE) {
             return rk_err_set(err, RK_NOT_FOUND,
                               "kernel '%s' has no command %llu waiting for its reply", kernel->name,
                               (unsigned long long)id);
         }
-        if (state == PENDING_DONE && rk_word_cas(&pending->state, &state, PENDING_TAKEN)) {
-            *out_reply = pending->reply;
-            rk_word_store_release(&pending->state,
-                                  level >= RK_REPLY_APPLIED ? PENDING_FREE : PENDING_DONE);
-            return out_reply->level == RK_REPLY_NONE ? rk_kernel_end_status(kernel, err) : RK_OK;
+        if (state == PENDING_TAKEN) { /* for a moment: somebody copies the reply */
+            rk_cpu_relax();
+            continue;
+        }
+        if (state == PENDING_DONE) {
+            rk_reply reply;
+            if (!reply_take(pending, id, level, &reply)) {
+                continue;
+            }
+            if (reply.level == RK_REPLY_NONE) {
+                return refuse_lost(kernel, &reply, err);
+            }
+            *out_reply = reply;
+            return RK_OK;
         }
         if (level == RK_REPLY_ACCEPTED && state == PENDING_ACCEPTED) {
             *out_reply = pending->accepted;
             return RK_OK;
+        }
+        if (rk_word_load_acquire(&kernel->damaged) != 0) {
+            return rk_commands_refuse_damaged(kernel, err);
         }
         if (late) {
             return rk_err_set(

@@ -30,10 +30,22 @@ void rk_port_finish(rk_kernel *kernel)
 
 /* ---- Emitted messages ---------------------------------------------------------------------- */
 
+/* The oldest one, or NULL. port_lock is held. */
+static rk_emitted *pop_locked(rk_kernel *kernel)
+{
+    rk_emitted *message = kernel->emitted_first;
+    if (message != NULL) {
+        kernel->emitted_first = message->next;
+        kernel->emitted_last = message->next == NULL ? NULL : kernel->emitted_last;
+        kernel->emitted_count--;
+        kernel->emitted_bytes -= message->header.length;
+    }
+    return message;
+}
+
 void rk_port_emitted(rk_kernel *kernel, const rk_slot *slot, uint32_t bytes)
 {
     rk_emitted *message = malloc(sizeof *message + bytes);
-    rk_emitted *oldest = NULL;
     rk_mutex_lock(&kernel->port_lock);
     if (message == NULL) {
         kernel->emitted_dropped++;
@@ -54,26 +66,20 @@ void rk_port_emitted(rk_kernel *kernel, const rk_slot *slot, uint32_t bytes)
         kernel->emitted_first = message;
     }
     kernel->emitted_last = message;
-    if (++kernel->emitted_count > RK_EMITTED_MAX) {
-        oldest = kernel->emitted_first;
-        kernel->emitted_first = oldest->next;
-        kernel->emitted_count--;
+    kernel->emitted_count++;
+    kernel->emitted_bytes += bytes;
+    while (kernel->emitted_count > RK_EMITTED_MAX || kernel->emitted_bytes > RK_EMITTED_MAX_BYTES) {
+        free(pop_locked(kernel));
         kernel->emitted_dropped++;
     }
     rk_mutex_unlock(&kernel->port_lock);
-    free(oldest);
 }
 
 /* The oldest one that was taken from the ring. */
 static rk_emitted *pop(rk_kernel *kernel)
 {
     rk_mutex_lock(&kernel->port_lock);
-    rk_emitted *message = kernel->emitted_first;
-    if (message != NULL) {
-        kernel->emitted_first = message->next;
-        kernel->emitted_last = message->next == NULL ? NULL : kernel->emitted_last;
-        kernel->emitted_count--;
-    }
+    rk_emitted *message = pop_locked(kernel);
     rk_mutex_unlock(&kernel->port_lock);
     return message;
 }
@@ -95,19 +101,27 @@ rk_status rk_kernel_receive(rk_kernel *kernel, uint64_t timeout_ns, rk_received 
     bool late = false;
     for (;;) {
         rk_u32 seen = rk_word_load_acquire(&kernel->drained);
-        bool ended = rk_word_load_acquire(&kernel->ended) != 0;
-        /* After the end nobody sleeps with rx held, and the last look must not be left out. */
-        rk_commands_look(kernel, ended);
+        bool ended = rk_word_load_acquire(&kernel->ended) != 0 &&
+                     rk_word_load_acquire(&kernel->resident) == 0;
+        if (ended) { /* nobody sleeps with rx held, and the last look must not be left out */
+            rk_commands_look(kernel, true);
+        }
         rk_emitted *message = pop(kernel);
         if (message != NULL) {
             *out_message = message->header;
-            memcpy(out_payload, message->payload, RK_MIN(capacity, (size_t)message->header.length));
+            size_t bytes = RK_MIN(capacity, (size_t)message->header.length);
+            if (bytes > 0) {
+                memcpy(out_payload, message->payload, bytes);
+            }
             free(message);
             return RK_OK;
         }
         if (ended) {
             return rk_err_set(err, RK_CLOSED, "kernel '%s' has ended and left no message",
                               kernel->name);
+        }
+        if (rk_word_load_acquire(&kernel->damaged) != 0) {
+            return rk_commands_refuse_damaged(kernel, err);
         }
         if (late) {
             return rk_err_set(err, RK_TIMEOUT, "kernel '%s' has sent no message in time",

@@ -1,14 +1,8 @@
 /*
- * resident.c: the life of a kernel: memory, launch, park, fields, routes.
- *
- *   created --start--> resident --quiesce--> parked --start--> resident
- *                         |------terminate, panic, fault------> ended (restart: resident again)
- *
- * A kernel leaves the device by itself, at a safe point; the supervisor (supervise.c) then handles
- * the exit. What this file changes while a kernel is resident is its mapped page only.
+ * resident.c: kernels as objects: creation, memory, routes, accessors. Their life on the device is
+ * in life.c, their fields in fields.c.
  */
 #include "base/clock.h"
-#include "base/wait.h"
 #include "runtime/runtime_internal.h"
 #include <ringkernel/resident.h>
 #include <stdio.h>
@@ -94,6 +88,14 @@ static rk_status check_launch(rk_runtime *runtime, const rk_launch *launch, rk_e
                           "kernel '%s' has no module; open one with rk_module_open_file",
                           launch->name);
     }
+    if (launch->restart_limit > RK_RESTART_MAX) {
+        return rk_err_set(err, RK_LIMIT, "kernel '%s': %u restarts are too many, the limit is %u",
+                          launch->name, launch->restart_limit, RK_RESTART_MAX);
+    }
+    if (launch->lanes > RK_FIBER_LANES_MAX) {
+        return rk_err_set(err, RK_LIMIT, "kernel '%s': %u lanes are too many, the limit is %u",
+                          launch->name, launch->lanes, RK_FIBER_LANES_MAX);
+    }
     if (rk_runtime_find_kernel(runtime, launch->name) != NULL) {
         return rk_err_set(err, RK_EXISTS, "there is a kernel '%s' already; names are unique",
                           launch->name);
@@ -120,8 +122,7 @@ static rk_status lay_out(rk_kernel *kernel, rk_err *err)
     return RK_OK;
 }
 
-/* Writes control block, rings, parameters and tables into zeroed memory. */
-static rk_status write_head(rk_kernel *kernel, rk_err *err)
+rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, rk_err *err)
 {
     rk_runtime *runtime = kernel->runtime;
     void *head = NULL;
@@ -129,14 +130,14 @@ static rk_status write_head(rk_kernel *kernel, rk_err *err)
         return rk_err_set(err, RK_NO_MEMORY, "no memory to lay out kernel '%s'", kernel->name);
     }
     memset(head, 0, kernel->layout.head_bytes);
-    rk_status status = rk_layout_write(&kernel->layout, kernel->params, &kernel->identity,
-                                       kernel->mapped.host, head, err);
+    rk_status status =
+        rk_layout_write(&kernel->layout, kernel->params, &kernel->identity, mapped, head, err);
     if (status == RK_OK) {
         status = runtime->driver->write(runtime->devices[kernel->device], &kernel->arena, 0, head,
                                         kernel->layout.head_bytes);
     }
     free(head);
-    return status == RK_OK ? rk_commands_attach(kernel, err) : status;
+    return status;
 }
 
 static rk_status load_code(rk_kernel *kernel, rk_err *err)
@@ -202,7 +203,10 @@ static rk_status kernel_prepare(rk_kernel *kernel, const rk_launch *launch, rk_e
     }
     if (status == RK_OK) {
         kernel->identity.answer_reserve = 2 * kernel->in_flight_limit;
-        status = write_head(kernel, err);
+        status = rk_kernel_write_head(kernel, kernel->mapped.host, err);
+    }
+    if (status == RK_OK) {
+        status = rk_commands_attach(kernel, err);
     }
     return status == RK_OK ? load_code(kernel, err) : status;
 }
@@ -224,7 +228,6 @@ rk_status rk_kernel_create(rk_runtime *runtime, const rk_launch *launch, rk_kern
     kernel->lanes = launch->lanes;
     kernel->restart = launch->restart;
     kernel->restart_limit = launch->restart_limit > 0 ? launch->restart_limit : DEFAULT_RESTARTS;
-    kernel->restart_limit = RK_MIN(kernel->restart_limit, 16u);
     kernel->restart_window_ns =
         launch->restart_window_ns > 0 ? launch->restart_window_ns : DEFAULT_RESTART_WINDOW_NS;
     kernel->arena.fd = -1;
@@ -249,11 +252,19 @@ rk_status rk_kernel_create(rk_runtime *runtime, const rk_launch *launch, rk_kern
     }
     rk_mutex_lock(&runtime->kernels_lock);
     rk_kernel **end = &runtime->kernels;
-    while (*end != NULL) {
+    while (*end != NULL && strcmp((*end)->name, kernel->name) != 0) {
         end = &(*end)->next;
     }
-    *end = kernel;
+    bool taken = *end != NULL; /* by another thread, meanwhile */
+    if (!taken) {
+        *end = kernel;
+    }
     rk_mutex_unlock(&runtime->kernels_lock);
+    if (taken) {
+        rk_kernel_free(kernel);
+        return rk_err_set(err, RK_EXISTS, "there is a kernel '%s' already; names are unique",
+                          launch->name);
+    }
     *out_kernel = kernel;
     return RK_OK;
 }
@@ -278,240 +289,6 @@ void rk_kernel_free(rk_kernel *kernel)
     rk_module_unref(kernel->module);
     rk_mutex_finish(&kernel->life);
     free(kernel);
-}
-
-/* ---- Launch and park ----------------------------------------------------------------------- */
-
-/* Makes the barrier of a parked or fresh arena ready for a launch. */
-static rk_status loop_reset(rk_kernel *kernel, const rk_kernel *migrate_from)
-{
-    rk_runtime *runtime = kernel->runtime;
-    rk_device *device = runtime->devices[kernel->device];
-    rk_loop loop;
-    rk_status status = runtime->driver->read(device, &kernel->arena, 0, &loop, sizeof loop);
-    if (status != RK_OK) {
-        return status;
-    }
-    loop.arrived = 0;
-    loop.generation = 0;
-    loop.sleepers = 0;
-    loop.failed = 0;
-    loop.op = RK_OP_INIT;
-    if (migrate_from != NULL) {
-        loop.step = rk_word64_load(&migrate_from->control->step);
-        rk_word64_store(&kernel->control->step, loop.step);
-    }
-    return runtime->driver->write(device, &kernel->arena, 0, &loop, sizeof loop);
-}
-
-/* Notes that the kernel is on its device, and points all routes from and to it. */
-static void exec_set(rk_kernel *kernel, rk_exec *exec)
-{
-    rk_runtime *runtime = kernel->runtime;
-    rk_mutex_lock(&runtime->kernels_lock);
-    kernel->exec = exec;
-    for (rk_kernel *from = runtime->kernels; from != NULL; from = from->next) {
-        for (uint32_t i = 0; i < from->route_count; i++) {
-            rk_kernel *to = from->routes[i];
-            if ((from == kernel || to == kernel) && from->exec != NULL && to->exec != NULL) {
-                /* Both were checked when the route was opened. */
-                (void)runtime->driver->connect(from->exec, i, to->exec, NULL);
-            }
-        }
-    }
-    rk_mutex_unlock(&runtime->kernels_lock);
-}
-
-rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *migrate_from,
-                                  rk_err *err)
-{
-    rk_runtime *runtime = kernel->runtime;
-    rk_device *device = runtime->devices[kernel->device];
-    rk_status status = loop_reset(kernel, migrate_from);
-    if (status != RK_OK) {
-        return rk_err_set(err, status, "cannot prepare the arena of kernel '%s': %s", kernel->name,
-                          rk_status_text(status));
-    }
-    kernel->control->entry = entry;
-    if (migrate_from != NULL) {
-        kernel->control->migrate_fields = migrate_from->layout.fields;
-        kernel->control->migrate_hash = migrate_from->layout.hash;
-    }
-    kernel->control->fault_kind = 0;
-    rk_word_store_release(&kernel->control->state, RK_KERNEL_LAUNCHED);
-    rk_word_store_release(&kernel->exited, 0);
-    rk_word_store_release(&kernel->lost, 0);
-    rk_word_store_release(&kernel->ended, 0);
-    rk_exec_args args = {
-        .name = kernel->name,
-        .code = kernel->code,
-        .arena = &kernel->arena,
-        .mapped = &kernel->mapped,
-        .lanes = kernel->lanes,
-        .migrate_from = migrate_from != NULL ? &migrate_from->arena : NULL,
-        .on_exit = rk_supervise_on_exit,
-        .context = kernel,
-    };
-    rk_word_store_release(&kernel->resident, 1);
-    rk_exec *exec;
-    status = runtime->driver->launch(device, &args, &exec, err);
-    if (status != RK_OK) {
-        rk_word_store_release(&kernel->resident, 0);
-        rk_word_store_release(&kernel->control->state, RK_KERNEL_CREATED);
-        return status;
-    }
-    kernel->started = true;
-    exec_set(kernel, exec);
-    rk_commands_wake(kernel); /* who waited while it was parked looks again */
-    return RK_OK;
-}
-
-/* Makes the kernel resident and waits until its first handler has finished. */
-static rk_status start(rk_kernel *kernel, rk_kernel *migrate_from, rk_err *err)
-{
-    rk_mutex_lock(&kernel->life);
-    if (rk_word_load_acquire(&kernel->resident) != 0) {
-        rk_mutex_unlock(&kernel->life);
-        return rk_err_set(err, RK_STATE, "kernel '%s' is resident already", kernel->name);
-    }
-    uint32_t state = rk_kernel_state(kernel);
-    if (state != RK_KERNEL_CREATED && (state != RK_KERNEL_PARKED || migrate_from != NULL)) {
-        rk_mutex_unlock(&kernel->life);
-        return rk_err_set(err, RK_STATE,
-                          "kernel '%s' is %s and cannot be started like that; create a new one",
-                          kernel->name, rk_kernel_state_text(state));
-    }
-    uint32_t entry = migrate_from != NULL ? RK_ENTRY_MIGRATE
-                     : kernel->started    ? RK_ENTRY_RESUME
-                                          : RK_ENTRY_INIT;
-    rk_status status = rk_kernel_launch_locked(kernel, entry, migrate_from, err);
-    rk_mutex_unlock(&kernel->life);
-    uint64_t id;
-    rk_reply reply;
-    if (status == RK_OK) {
-        status = rk_kernel_ping(kernel, &id, err);
-    }
-    if (status == RK_OK) {
-        status = rk_kernel_wait(kernel, id, RK_FOREVER, &reply, err);
-    }
-    return status;
-}
-
-rk_status rk_kernel_start(rk_kernel *kernel, rk_err *err)
-{
-    return start(kernel, NULL, err);
-}
-
-rk_status rk_kernel_start_from(rk_kernel *kernel, rk_kernel *old, rk_err *err)
-{
-    const rk_schema *schema = rk_module_schema(kernel->module);
-    if ((schema->handlers & RK_HANDLER_MIGRATE) == 0) {
-        return rk_err_set(
-            err, RK_UNSUPPORTED,
-            "kernel '%s': module '%s' has no migrate handler; define RK_MIGRATE in it",
-            kernel->name, schema->name);
-    }
-    if (rk_kernel_state(old) != RK_KERNEL_PARKED || rk_word_load_acquire(&old->resident) != 0) {
-        return rk_err_set(err, RK_STATE,
-                          "kernel '%s' is %s; park it before its state is taken over", old->name,
-                          rk_kernel_state_text(rk_kernel_state(old)));
-    }
-    if (old->device != kernel->device || old->runtime != kernel->runtime) {
-        return rk_err_set(err, RK_UNSUPPORTED, "kernels '%s' and '%s' are not on the same device",
-                          old->name, kernel->name);
-    }
-    return start(kernel, old, err);
-}
-
-rk_status rk_kernel_park(rk_kernel *kernel, uint64_t timeout_ns, rk_err *err)
-{
-    uint64_t id;
-    rk_reply reply;
-    uint64_t deadline_ns = timeout_ns == RK_FOREVER ? RK_NEVER : rk_clock_deadline_ns(timeout_ns);
-    rk_status status = rk_kernel_quiesce(kernel, 0, &id, err);
-    if (status == RK_OK) {
-        status = rk_kernel_wait(kernel, id, timeout_ns, &reply, err);
-    }
-    if (status == RK_OK &&
-        rk_wait_while_equal(&kernel->resident, 1, deadline_ns, 20000) == RK_TIMEOUT) {
-        status =
-            rk_err_set(err, RK_TIMEOUT, "kernel '%s' is parking, but has not left the device yet",
-                       kernel->name);
-    }
-    return status;
-}
-
-static void unlink_kernel(rk_runtime *runtime, rk_kernel *kernel)
-{
-    rk_mutex_lock(&runtime->kernels_lock);
-    for (rk_kernel **at = &runtime->kernels; *at != NULL; at = &(*at)->next) {
-        if (*at == kernel) {
-            *at = kernel->next;
-            break;
-        }
-    }
-    bool addressed = false;
-    for (rk_kernel *other = runtime->kernels; other != NULL; other = other->next) {
-        for (uint32_t i = 0; i < other->route_count; i++) {
-            addressed = addressed || other->routes[i] == kernel;
-        }
-    }
-    if (addressed) {
-        /* A sender may be in the middle of a send: the memory stays until the runtime ends. */
-        kernel->next = runtime->graveyard;
-        runtime->graveyard = kernel;
-    }
-    rk_mutex_unlock(&runtime->kernels_lock);
-    if (!addressed) {
-        rk_kernel_free(kernel);
-    }
-}
-
-void rk_kernel_destroy(rk_kernel *kernel)
-{
-    if (kernel == NULL) {
-        return;
-    }
-    kernel->restart = RK_RESTART_NEVER;
-    while (rk_word_load_acquire(&kernel->resident) != 0) {
-        rk_kernel_abort(kernel);
-        /* Refused while the ring is full or the kernel is just leaving: then asked again. */
-        (void)rk_kernel_terminate(kernel, NULL, NULL);
-        (void)rk_wait_while_equal(&kernel->resident, 1, rk_clock_deadline_ns(50 * RK_NS_PER_MS),
-                                  20000);
-    }
-    rk_word_store_release(&kernel->ended, 1);
-    rk_commands_fail_all(kernel, RK_CLOSED);
-    rk_port_destroyed(kernel);
-    /* The supervisor may still be in this kernel's exit. */
-    rk_mutex_lock(&kernel->life);
-    rk_mutex_unlock(&kernel->life);
-    unlink_kernel(kernel->runtime, kernel);
-}
-
-rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err)
-{
-    rk_runtime *runtime = kernel->runtime;
-    rk_device *device = runtime->devices[kernel->device];
-    const rk_schema *schema = rk_module_schema(kernel->module);
-    static const uint8_t zeros[65536];
-    for (uint32_t i = 0; i < schema->field_count; i++) {
-        const rk_layout_field *field = &kernel->layout.field[i];
-        bool inputs = (schema->fields[i].flags & RK_FIELD_INPUT) != 0;
-        for (uint64_t at = 0; !inputs && at < field->bytes; at += sizeof zeros) {
-            (void)runtime->driver->write(device, &kernel->arena, field->offset + at, zeros,
-                                         RK_MIN(field->bytes - at, (uint64_t)sizeof zeros));
-        }
-    }
-    rk_mutex_lock(&kernel->tx);
-    rk_mutex_lock(&kernel->rx);
-    uint64_t abort_before = kernel->control->abort_before;
-    memset(kernel->mapped.host, 0, kernel->mapped.bytes);
-    rk_status status = write_head(kernel, err);
-    kernel->control->abort_before = abort_before;
-    rk_mutex_unlock(&kernel->rx);
-    rk_mutex_unlock(&kernel->tx);
-    return status;
 }
 
 /* ---- Accessors ----------------------------------------------------------------------------- */
@@ -575,143 +352,4 @@ rk_status rk_kernel_connect(rk_kernel *from, rk_kernel *to, uint32_t *out_route,
         *out_route = route;
     }
     return status;
-}
-
-/* ---- Fields -------------------------------------------------------------------------------- */
-
-static rk_status find_field(const rk_kernel *kernel, const char *name,
-                            const rk_layout_field **out_field, rk_err *err)
-{
-    int index = rk_schema_find_field(rk_module_schema(kernel->module), name);
-    if (index < 0) {
-        return rk_err_set(err, RK_NOT_FOUND,
-                          "kernel '%s' has no field '%s'; 'rk inspect' lists them", kernel->name,
-                          name);
-    }
-    *out_field = &kernel->layout.field[index];
-    return RK_OK;
-}
-
-static rk_status find_slice(rk_kernel *kernel, const char *name, uint64_t first, uint64_t count,
-                            uint64_t *out_offset, uint64_t *out_bytes, rk_err *err)
-{
-    const rk_layout_field *field = NULL;
-    rk_status status = find_field(kernel, name, &field, err);
-    if (status != RK_OK) {
-        return status;
-    }
-    uint64_t elements = field->bytes / field->element_bytes;
-    if (first > elements || count > elements - first) {
-        return rk_err_set(
-            err, RK_INVALID,
-            "kernel '%s': elements %llu to %llu are outside field '%s' of %llu elements",
-            kernel->name, (unsigned long long)first, (unsigned long long)(first + count), name,
-            (unsigned long long)elements);
-    }
-    if (rk_kernel_state(kernel) == RK_KERNEL_RUNNING) {
-        return rk_err_set(
-            err, RK_STATE,
-            "kernel '%s' is taking steps: pause it, or wait for its run, before its field "
-            "'%s' is touched",
-            kernel->name, name);
-    }
-    *out_offset = field->offset + first * field->element_bytes;
-    *out_bytes = count * field->element_bytes;
-    return RK_OK;
-}
-
-rk_status rk_kernel_read_field(rk_kernel *kernel, const char *field, uint64_t first, uint64_t count,
-                               void *out_data, rk_err *err)
-{
-    uint64_t offset;
-    uint64_t bytes;
-    rk_status status = find_slice(kernel, field, first, count, &offset, &bytes, err);
-    if (status != RK_OK) {
-        return status;
-    }
-    rk_runtime *runtime = kernel->runtime;
-    return runtime->driver->read(runtime->devices[kernel->device], &kernel->arena, offset, out_data,
-                                 bytes);
-}
-
-rk_status rk_kernel_write_field(rk_kernel *kernel, const char *field, uint64_t first,
-                                uint64_t count, const void *data, rk_err *err)
-{
-    uint64_t offset;
-    uint64_t bytes;
-    rk_status status = find_slice(kernel, field, first, count, &offset, &bytes, err);
-    if (status != RK_OK) {
-        return status;
-    }
-    rk_runtime *runtime = kernel->runtime;
-    return runtime->driver->write(runtime->devices[kernel->device], &kernel->arena, offset, data,
-                                  bytes);
-}
-
-rk_status rk_kernel_field_size(const rk_kernel *kernel, const char *field, uint64_t *out_elements,
-                               uint32_t *out_element_bytes, rk_err *err)
-{
-    const rk_layout_field *found = NULL;
-    rk_status status = find_field(kernel, field, &found, err);
-    if (status == RK_OK) {
-        *out_elements = found->bytes / found->element_bytes;
-        *out_element_bytes = found->element_bytes;
-    }
-    return status;
-}
-
-rk_status rk_kernel_field_shape(const rk_kernel *kernel, const char *field,
-                                uint64_t out_dimensions[RK_SCHEMA_DIMENSION_MAX],
-                                uint32_t *out_count, uint32_t *out_type, rk_err *err)
-{
-    const rk_layout_field *found = NULL;
-    rk_status status = find_field(kernel, field, &found, err);
-    if (status == RK_OK) {
-        for (uint32_t i = 0; i < RK_SCHEMA_DIMENSION_MAX; i++) {
-            out_dimensions[i] = found->shape.dimensions[i];
-        }
-        *out_count = found->shape.dimension_count;
-        *out_type = found->type;
-    }
-    return status;
-}
-
-rk_status rk_kernel_param(const rk_kernel *kernel, const char *name, double *out_value, rk_err *err)
-{
-    const rk_schema *schema = rk_module_schema(kernel->module);
-    int index = rk_schema_find_param(schema, name);
-    if (index < 0) {
-        return rk_err_set(err, RK_NOT_FOUND, "kernel '%s' has no parameter '%s'", kernel->name,
-                          name);
-    }
-    uint32_t type = rk_schema_type(schema, kernel->variant, schema->params[index].type);
-    *out_value = rk_param_number(type, kernel->params[index]);
-    return RK_OK;
-}
-
-void rk_kernel_read_snapshot(rk_kernel *kernel, rk_kernel_snapshot *out_snapshot)
-{
-    const rk_control *control = kernel->control;
-    const rk_counters *counters = &control->counters;
-    *out_snapshot = (rk_kernel_snapshot){
-        .state = rk_kernel_state(kernel),
-        .step = rk_word64_load(&control->step),
-        .heartbeat = rk_word64_load(&control->heartbeat),
-        .remaining = rk_word64_load(&counters->remaining),
-        .commands = rk_word64_load(&counters->commands),
-        .messages_received = rk_word64_load(&counters->messages_received),
-        .k2k_sent = rk_word64_load(&counters->k2k_sent),
-        .k2k_received = rk_word64_load(&counters->k2k_received),
-        .k2k_refused = rk_word64_load(&counters->k2k_refused),
-        .emitted = rk_word64_load(&counters->emitted),
-        .emit_refused = rk_word64_load(&counters->emit_refused),
-        .busy_ns = rk_word64_load(&counters->busy_ns),
-        .idle_ns = rk_word64_load(&counters->idle_ns),
-        .in_flight = rk_word_load(&kernel->in_flight),
-        .restarts = kernel->restarts,
-    };
-    rk_mutex_lock(&kernel->port_lock);
-    out_snapshot->emitted_waiting = kernel->emitted_count;
-    out_snapshot->emitted_dropped = kernel->emitted_dropped;
-    rk_mutex_unlock(&kernel->port_lock);
 }

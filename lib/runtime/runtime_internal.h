@@ -1,6 +1,6 @@
 /*
  * runtime_internal.h: the objects behind runtime.h, resident.h and command.h. Private to
- * runtime.c, resident.c, supervise.c and commands.c.
+ * runtime.c, resident.c, life.c, fields.c, supervise.c and commands.c.
  *
  * Who may touch what
  *   - A kernel's life (launch, exit, restart) is changed by one party at a time, under `life`.
@@ -24,6 +24,9 @@
 #include <ringkernel/command.h>
 
 #define RK_EMITTED_MAX 4096u
+#define RK_EMITTED_MAX_BYTES ((uint64_t)64 << 20)
+#define RK_RESTART_MAX 16u
+#define RK_FIBER_LANES_MAX 1024u
 
 /*
  * A submitted command. state says who may use it: the submitter (FREE), the drain (OPEN,
@@ -77,8 +80,11 @@ struct rk_kernel {
     rk_restart restart;
     uint32_t restart_limit;
     uint64_t restart_window_ns;
-    uint64_t restart_times_ns[16];
-    uint32_t restarts;
+    uint64_t restart_times_ns[RK_RESTART_MAX];
+    rk_u32 restarts;  /* written under life, read anywhere */
+    rk_u32 exits;     /* grows with every exit that has been handled; a word to wait on */
+    rk_u32 last_exit; /* the state that the last exit left; set before `exits` grows */
+    rk_u32 pinned;    /* 1: the supervisor is telling about it; a word to wait on */
     uint64_t stall_heartbeat;
     uint64_t stall_since_ns;
     bool stalled;
@@ -92,8 +98,9 @@ struct rk_kernel {
 
     rk_mutex rx;
     rk_ring_end k2h;
-    rk_u32 drained; /* grows whenever replies have been delivered; a word to wait on */
-    rk_u32 drain_waiters;
+    rk_u32 drained;       /* grows whenever replies have been delivered; a word to wait on */
+    rk_u32 drain_waiters; /* threads that want rx, or sleep on drained */
+    rk_u32 damaged;       /* 1: the kernel's side broke its answer ring */
     rk_pending *pending;
     uint32_t in_flight_limit;
     rk_u32 in_flight;
@@ -106,6 +113,7 @@ struct rk_kernel {
     rk_emitted *emitted_first;
     rk_emitted *emitted_last;
     uint32_t emitted_count;
+    uint64_t emitted_bytes;
     uint64_t emitted_dropped;
 };
 
@@ -130,13 +138,17 @@ void rk_supervise_kick(rk_runtime *runtime);
 void rk_supervise_on_exit(void *kernel);
 
 /* resident.c */
+/* Writes control block and rings into a zeroed page, parameters and tables into the arena. */
+rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, rk_err *err);
+void rk_kernel_free(rk_kernel *kernel);
+
+/* life.c */
 /* Launches with RK_ENTRY_*; life is held. migrate_from is parked, for RK_ENTRY_MIGRATE only. */
 rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *migrate_from,
                                   rk_err *err);
 /* Fills the arena anew for a restart: everything but fields that only the host writes. life is
  * held. */
 rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err);
-void rk_kernel_free(rk_kernel *kernel);
 
 /* commands.c */
 rk_status rk_commands_init(rk_kernel *kernel, uint32_t in_flight_limit, rk_err *err);
@@ -151,6 +163,8 @@ rk_status rk_commands_submit(rk_kernel *kernel, const rk_msg_header *header, con
 void rk_commands_look(rk_kernel *kernel, bool wait_for_rx);
 /* Sleeps until something has changed since `seen` was read from `drained`, and takes it. */
 rk_status rk_commands_wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadline_ns);
+/* The error of a kernel whose answer ring is damaged. */
+rk_status rk_commands_refuse_damaged(const rk_kernel *kernel, rk_err *err);
 /* Takes what has arrived, then answers every open command with status. */
 void rk_commands_fail_all(rk_kernel *kernel, rk_status status);
 /* Wakes everybody who waits for answers or messages. */

@@ -89,10 +89,18 @@ static bool restart_allowed(rk_kernel *kernel)
         return false;
     }
     kernel->restart_times_ns[slot] = now;
-    kernel->restarts++;
+    rk_word_store_release(&kernel->restarts, kernel->restarts + 1);
     return true;
 }
 
+static void give_up(rk_kernel *kernel, const char *text)
+{
+    rk_word_store_release(&kernel->ended, 1);
+    rk_commands_wake(kernel);
+    tell(kernel, RK_EVENT_GAVE_UP, text);
+}
+
+/* life is held. A host process that dies during the launch costs one more restart. */
 static void restart(rk_kernel *kernel)
 {
     char text[384];
@@ -100,23 +108,22 @@ static void restart(rk_kernel *kernel)
     if (rk_kernel_failure(kernel, why, sizeof why) == NULL) {
         (void)snprintf(why, sizeof why, "ended");
     }
-    if (!restart_allowed(kernel)) {
-        rk_word_store_release(&kernel->ended, 1);
-        (void)snprintf(text, sizeof text, "%u restarts within its window: left as it is (%s)",
-                       kernel->restart_limit, why);
-        rk_commands_wake(kernel);
-        tell(kernel, RK_EVENT_GAVE_UP, text);
-        return;
-    }
     rk_err err = RK_ERR_INIT;
-    rk_status status = rk_kernel_reset_locked(kernel, &err);
-    if (status == RK_OK) {
-        status = rk_kernel_launch_locked(kernel, RK_ENTRY_INIT, NULL, &err);
+    rk_status status = RK_CLOSED;
+    while (status == RK_CLOSED) {
+        if (!restart_allowed(kernel)) {
+            (void)snprintf(text, sizeof text, "%u restarts within its window: left as it is (%s)",
+                           kernel->restart_limit, why);
+            give_up(kernel, text);
+            return;
+        }
+        status = rk_kernel_reset_locked(kernel, &err);
+        if (status == RK_OK) {
+            status = rk_kernel_launch_locked(kernel, RK_ENTRY_INIT, NULL, &err);
+        }
     }
     if (status != RK_OK) {
-        rk_word_store_release(&kernel->ended, 1);
-        rk_commands_wake(kernel);
-        tell(kernel, RK_EVENT_GAVE_UP, err.text);
+        give_up(kernel, err.text);
         return;
     }
     (void)snprintf(text, sizeof text, "restarted (%u): it %s", kernel->restarts, why);
@@ -143,7 +150,9 @@ static void handle_exit(rk_kernel *kernel)
     bool again = failed && kernel->restart == RK_RESTART_ON_FAILURE &&
                  rk_word_load_acquire(&runtime->stopping) == 0;
     rk_word_store_release(&kernel->ended, state != RK_KERNEL_PARKED && !again ? 1 : 0);
+    rk_word_store_release(&kernel->last_exit, rk_kernel_state(kernel));
     rk_word_store_release(&kernel->resident, 0);
+    (void)rk_word_add(&kernel->exits, 1);
     rk_bell_ring(kernel->k2h.own_bell); /* whoever sleeps on the answers gives rx up */
     char why[256];
     const char *failure = rk_kernel_failure(kernel, why, sizeof why);
@@ -163,28 +172,54 @@ static void handle_exit(rk_kernel *kernel)
     }
     /* Wakes those who wait for the exit, last: they may destroy the kernel once life is free. */
     rk_wake(&kernel->resident, RK_WAKE_ALL);
+    rk_wake(&kernel->exits, RK_WAKE_ALL);
     rk_mutex_unlock(&kernel->life);
 }
 
-/* Returns whether some kernel runs, so that it must be looked at again. */
-static bool look_for_stalls(rk_runtime *runtime)
+static bool ring_is_empty(const rk_kernel *kernel, uint64_t offset)
+{
+    const rk_ring *ring = (const rk_ring *)(kernel->mapped.host + offset);
+    return rk_word_load_acquire(&ring->tail) == rk_word_load_acquire(&ring->head);
+}
+
+/* Whether it should pass a safe point soon: it takes steps, or something waits to be handled. */
+static bool is_busy(const rk_kernel *kernel)
+{
+    uint32_t state = rk_kernel_state(kernel);
+    return rk_word_load_acquire(&kernel->resident) != 0 &&
+           (state == RK_KERNEL_LAUNCHED || state == RK_KERNEL_RUNNING ||
+            !ring_is_empty(kernel, kernel->layout.h2k) ||
+            (state == RK_KERNEL_IDLE && !ring_is_empty(kernel, kernel->layout.inbox)));
+}
+
+/* The next kernel that has stalled, pinned; NULL for none. kernels_lock is held. */
+static rk_kernel *next_stalled(rk_runtime *runtime)
 {
     uint64_t now = rk_clock_monotonic_ns();
-    bool running = false;
     for (rk_kernel *kernel = runtime->kernels; kernel != NULL; kernel = kernel->next) {
         uint64_t heartbeat = rk_word64_load(&kernel->control->heartbeat);
-        if (rk_kernel_state(kernel) != RK_KERNEL_RUNNING || heartbeat != kernel->stall_heartbeat) {
+        if (!is_busy(kernel) || heartbeat != kernel->stall_heartbeat) {
             kernel->stall_heartbeat = heartbeat;
             kernel->stall_since_ns = now;
             kernel->stalled = false;
         } else if (!kernel->stalled &&
                    now - kernel->stall_since_ns >= runtime->options.stall_timeout_ns) {
             kernel->stalled = true;
-            tell(kernel, RK_EVENT_STALLED, "it takes steps but passes no safe point");
+            rk_word_store_release(&kernel->pinned, 1);
+            return kernel;
         }
-        running = running || rk_kernel_state(kernel) == RK_KERNEL_RUNNING;
     }
-    return running;
+    return NULL;
+}
+
+/* Without kernels_lock, so that the callback may look kernels up. */
+static void tell_stalled(rk_kernel *kernel)
+{
+    tell(kernel, RK_EVENT_STALLED, "it has work but passes no safe point");
+    rk_mutex_lock(&kernel->runtime->kernels_lock);
+    rk_word_store_release(&kernel->pinned, 0);
+    rk_wake(&kernel->pinned, RK_WAKE_ALL);
+    rk_mutex_unlock(&kernel->runtime->kernels_lock);
 }
 
 static rk_kernel *next_exited(rk_runtime *runtime)
@@ -203,22 +238,27 @@ void rk_supervise_main(void *context)
     rk_runtime *runtime = context;
     for (;;) {
         rk_u32 seen = rk_word_load_acquire(&runtime->work);
-        bool watch = false;
+        bool watch = runtime->options.stall_timeout_ns > 0;
+        rk_kernel *stalled = NULL;
         rk_mutex_lock(&runtime->kernels_lock);
         rk_kernel *kernel = next_exited(runtime);
-        if (kernel == NULL && runtime->options.stall_timeout_ns > 0) {
-            (void)look_for_stalls(runtime);
-            watch = true;
+        if (kernel == NULL && watch) {
+            stalled = next_stalled(runtime);
         }
         rk_mutex_unlock(&runtime->kernels_lock);
         if (kernel != NULL) {
             handle_exit(kernel);
             continue;
         }
+        if (stalled != NULL) {
+            tell_stalled(stalled);
+            continue;
+        }
         if (rk_word_load_acquire(&runtime->stopping) != 0) {
             return;
         }
+        uint64_t look_ns = RK_MIN(STALL_LOOK_NS, runtime->options.stall_timeout_ns);
         (void)rk_wait_while_equal(&runtime->work, seen,
-                                  watch ? rk_clock_deadline_ns(STALL_LOOK_NS) : RK_NEVER, 0);
+                                  watch ? rk_clock_deadline_ns(look_ns) : RK_NEVER, 0);
     }
 }
