@@ -129,8 +129,9 @@ typedef struct rk_actor_reply_view {
 RK_API rk_status rk_actor_system_ask(rk_actor_system *system, rk_actor_id to, uint32_t type,
                                      const void *payload, uint32_t length, uint64_t timeout_ns,
                                      rk_actor_future **out_future);
-/* RK_OK: the reply is in *out_reply. RK_TIMEOUT: the ask's own timeout, or deadline_ns (RK_NEVER:
- * none) has come. RK_NOT_FOUND: the receiver ended. RK_CLOSED: the system. Blocks until then. */
+/* RK_OK: the reply is in *out_reply. RK_TIMEOUT: the ask's own timeout, or deadline_ns (monotonic;
+ * UINT64_MAX: none) has come. RK_NOT_FOUND: the receiver ended. RK_CLOSED: the system. Blocks until
+ * then. */
 RK_API rk_status rk_actor_future_wait(rk_actor_future *future, uint64_t deadline_ns,
                                       rk_actor_reply_view *out_reply);
 /* Takes NULL. */

@@ -5,10 +5,19 @@
 #ifndef RINGKERNEL_RINGKERNEL_H
 #define RINGKERNEL_RINGKERNEL_H
 
+#include <ringkernel/actor.h>
+#include <ringkernel/actor_system.h>
 #include <ringkernel/command.h>
+#include <ringkernel/deadletter.h>
+#include <ringkernel/fabric.h>
+#include <ringkernel/link.h>
+#include <ringkernel/mailbox.h>
 #include <ringkernel/module.h>
+#include <ringkernel/pubsub.h>
+#include <ringkernel/request.h>
 #include <ringkernel/resident.h>
 #include <ringkernel/runtime.h>
+#include <ringkernel/schema.h>
 #include <ringkernel/status.h>
 #include <ringkernel/version.h>
 
