@@ -124,7 +124,8 @@ struct rk_actor_ctx {
 /* Runnable actors of one priority. */
 typedef struct rk_run_list {
     rk_spin lock;
-    uint32_t head, tail; /* slot index + 1 */
+    rk_actor **items; /* a circle */
+    uint32_t head, count, capacity;
 } rk_run_list;
 
 struct rk_worker {
@@ -137,7 +138,7 @@ struct rk_worker {
     struct rk_turn_scratch *scratch; /* ordered */
     /* Written by others. */
     alignas(RK_CACHE_LINE) _Atomic uint32_t inject; /* slot index + 1 of a stack; popped whole */
-    _Atomic uint32_t idle;                          /* 1: parked or about to */
+    _Atomic uint32_t parked;                        /* or about to be */
     uint32_t park;                                  /* futex word */
     /* The ring: the owner writes tail, whoever takes writes head. */
     alignas(RK_CACHE_LINE) _Atomic uint32_t head;
@@ -191,7 +192,7 @@ struct rk_actor_system {
     rk_regions regions;
 };
 
-/* The worker that the calling thread is, or NULL. */
+/* NULL outside workers. */
 extern RK_THREAD_LOCAL rk_worker *rk_this_worker;
 
 /* How a thread outside, or a handler, gets at an origin. leave gives back what enter locked. */

@@ -2,22 +2,24 @@
  * actor_sched.c: free delivery: which worker runs which actor when.
  *
  * A worker keeps runnable actors in a ring that it fills at the tail; it and thieves take from the
- * head. What comes from elsewhere is pushed on the worker's inject stack, which is always taken
+ * head. What comes from outside is pushed on the worker's inject stack, which is always taken
  * whole. Actors of a priority of their own, and normal ones that find the ring full, wait in lists.
  *
- * An actor goes back to the worker that ran it last while that one is awake, so that its cache
- * lines stay there; otherwise to the worker that sent to it. A worker without work looks at the
- * others for a moment and then parks.
+ * An actor runs on the worker that sent to it, so actors that talk to one another come together,
+ * and a worker that the system interrupts keeps only what it had. A worker without work looks at
+ * the others for a moment, takes half of what one has, or parks. What is sent from outside goes to
+ * the worker that ran the actor last, or to an idle one.
  *
  * No wake-up is lost: who hands work to another worker first pushes it and then looks whether that
- * worker is idle; who parks first says that it is idle and then looks for work; all four in one
- * total order (seq_cst). Work that a worker puts into its own ring needs no such care: it is awake.
- * If it is kept busy by one long handler, others come and take the rest: as long as any worker is
- * busy, parked ones look around every RESCUE_NS.
+ * worker is parked; who parks first says so and then looks for work; all four in one total order
+ * (seq_cst). Work that a worker puts into its own ring needs no such care: it is awake. If it is
+ * kept busy by one long handler, others come and take the rest: as long as any worker is busy,
+ * parked ones look around every RESCUE_NS.
  */
 #include "base/clock.h"
 #include "base/wait.h"
 #include "runtime/actor_parts.h"
+#include <stdlib.h>
 
 #define NORMAL RK_MSG_PRIORITY_NORMAL
 #define RESCUE_NS (1u * RK_NS_PER_MS)
@@ -25,42 +27,71 @@
 #define SEARCH_ROUNDS 200u
 #define INJECT_PERIOD 32u
 #define TIMER_PERIOD 64u
-#define STEAL_MAX 256u
+#define MOVE_MAX 256u /* actors that move between lists at once */
 
 RK_THREAD_LOCAL rk_worker *rk_this_worker;
 
 /* --- Lists --- */
 
-static void list_push(rk_worker *w, unsigned level, rk_actor *a)
+/* Doubles a full list; false: out of memory. Lock held. */
+static bool list_grow(rk_run_list *list)
+{
+    uint32_t capacity = list->capacity == 0 ? 256 : list->capacity * 2;
+    rk_actor **items = malloc(capacity * sizeof(rk_actor *));
+    if (items == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        items[i] = list->items[(list->head + i) % list->capacity];
+    }
+    free(list->items);
+    list->items = items;
+    list->head = 0;
+    list->capacity = capacity;
+    return true;
+}
+
+/* False: out of memory. */
+static bool list_push(rk_worker *w, unsigned level, rk_actor *a)
 {
     rk_run_list *list = &w->lists[level];
     rk_spin_lock(&list->lock);
-    a->run_next = 0;
-    if (list->tail == 0) {
-        list->head = a->index + 1;
-        atomic_fetch_or_explicit(&w->levels_mask, 1u << level, memory_order_seq_cst);
-    } else {
-        rk_table_at(w->ctx.origin.sys, list->tail - 1)->run_next = a->index + 1;
+    bool ok = list->count < list->capacity || list_grow(list);
+    if (ok) {
+        list->items[(list->head + list->count++) % list->capacity] = a;
+        if (list->count == 1) {
+            atomic_fetch_or_explicit(&w->levels_mask, 1u << level, memory_order_seq_cst);
+        }
     }
-    list->tail = a->index + 1;
     rk_spin_unlock(&list->lock);
+    return ok;
 }
 
-static rk_actor *list_pop(rk_worker *owner, unsigned level)
+/* Takes up to max actors off a list, oldest first; returns how many. */
+static uint32_t list_take(rk_worker *owner, unsigned level, rk_actor **out, uint32_t max)
 {
     rk_run_list *list = &owner->lists[level];
-    rk_actor *a = NULL;
     rk_spin_lock(&list->lock);
-    if (list->head != 0) {
-        a = rk_table_at(owner->ctx.origin.sys, list->head - 1);
-        list->head = a->run_next;
-        if (list->head == 0) {
-            list->tail = 0;
+    uint32_t count = RK_MIN(max, list->count);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = list->items[(list->head + i) % list->capacity];
+    }
+    if (count != 0) {
+        list->head = (list->head + count) % list->capacity;
+        list->count -= count;
+        if (list->count == 0) {
             atomic_fetch_and_explicit(&owner->levels_mask, ~(1u << level), memory_order_relaxed);
         }
     }
     rk_spin_unlock(&list->lock);
-    return a;
+    return count;
+}
+
+void rk_sched_finish(rk_worker *w)
+{
+    for (unsigned level = 0; level < RK_COUNT_OF(w->lists); level++) {
+        free(w->lists[level].items);
+    }
 }
 
 /* --- The ring --- */
@@ -142,20 +173,7 @@ void rk_sched_wake_keeper(rk_actor_system *sys)
     }
 }
 
-/* Puts it on the calling worker's own lists. */
-static void put_own(rk_worker *w, rk_actor *a)
-{
-    if (RK_UNLIKELY((rk_actor_ctl(a) & RK_CTL_PRIORITY) != 0)) {
-        list_push(w, rk_type_at(w->ctx.origin.sys, a->type)->level, a);
-        return;
-    }
-    uint32_t lists = atomic_load_explicit(&w->levels_mask, memory_order_relaxed);
-    if (RK_UNLIKELY((lists & 1u << NORMAL) != 0) || RK_UNLIKELY(!ring_push(w, a))) {
-        list_push(w, NORMAL, a);
-    }
-}
-
-/* Pushes it on a worker's inject stack and wakes that worker if it is idle. */
+/* Pushes it on a worker's inject stack and wakes that worker if it is parked. */
 static void put_other(rk_worker *w, rk_actor *a)
 {
     uint32_t old = atomic_load_explicit(&w->inject, memory_order_relaxed);
@@ -163,31 +181,50 @@ static void put_other(rk_worker *w, rk_actor *a)
         a->run_next = old;
     } while (!atomic_compare_exchange_weak_explicit(&w->inject, &old, a->index + 1,
                                                     memory_order_seq_cst, memory_order_relaxed));
-    if (atomic_load_explicit(&w->idle, memory_order_seq_cst) != 0) {
+    if (atomic_load_explicit(&w->parked, memory_order_seq_cst) != 0) {
         wake(w->ctx.origin.sys, w->number);
     }
+}
+
+/* Puts it on the calling worker's own lists. */
+static void put_own(rk_worker *w, rk_actor *a)
+{
+    unsigned level = NORMAL;
+    if (RK_UNLIKELY((rk_actor_ctl(a) & RK_CTL_PRIORITY) != 0)) {
+        level = rk_type_at(w->ctx.origin.sys, a->type)->level;
+    }
+    uint32_t lists = atomic_load_explicit(&w->levels_mask, memory_order_relaxed);
+    if (RK_LIKELY(level == NORMAL && (lists & 1u << NORMAL) == 0) && RK_LIKELY(ring_push(w, a))) {
+        return;
+    }
+    if (!list_push(w, level, a)) {
+        put_other(w, a); /* the stack needs no memory */
+    }
+}
+
+/* Takes work from outside to the actor's last worker, or to an idle one if that is busy. */
+static void put_outside(rk_actor_system *sys, rk_actor *a)
+{
+    rk_worker *w = &sys->workers[atomic_load_explicit(&a->home, memory_order_relaxed)];
+    uint64_t idle = atomic_load_explicit(&sys->idle_mask, memory_order_relaxed);
+    if (idle != 0 && atomic_load_explicit(&w->parked, memory_order_relaxed) == 0) {
+        w = &sys->workers[rk_ctz_u64(idle)];
+    }
+    put_other(w, a);
 }
 
 void rk_schedule(rk_origin *o, rk_actor *a)
 {
     rk_actor_system *sys = o->sys;
     rk_worker *w = o->worker;
-    if (sys->ordered && w == NULL) {
-        rk_control_wake(o, a);
-        return;
-    }
-    if (sys->ordered) {
-        rk_turns_activate(o, a);
-        return;
-    }
-    uint32_t home = atomic_load_explicit(&a->home, memory_order_relaxed);
-    if (w == NULL) {
-        put_other(&sys->workers[home], a);
-        return;
-    }
-    if (home != w->number &&
-        atomic_load_explicit(&sys->workers[home].idle, memory_order_relaxed) == 0) {
-        put_other(&sys->workers[home], a);
+    if (RK_UNLIKELY(w == NULL || sys->ordered)) {
+        if (!sys->ordered) {
+            put_outside(sys, a);
+        } else if (w == NULL) {
+            rk_control_wake(o, a);
+        } else {
+            rk_turns_activate(o, a);
+        }
         return;
     }
     put_own(w, a);
@@ -225,6 +262,17 @@ static bool inject_take(rk_worker *w, rk_worker *from)
     return any;
 }
 
+/* Fills the empty ring from the list that took what it could not hold; the first is returned. */
+static rk_actor *ring_refill(rk_worker *w)
+{
+    rk_actor *taken[MOVE_MAX];
+    uint32_t count = list_take(w, NORMAL, taken, MOVE_MAX);
+    for (uint32_t i = 1; i < count; i++) {
+        (void)ring_push(w, taken[i]); /* it has room: only this worker adds to it */
+    }
+    return count == 0 ? NULL : taken[0];
+}
+
 /*
  * Picks among priorities. The highest one that waits gets three of four picks, the next three of
  * four of the rest, and so on: each gets its turn.
@@ -237,8 +285,13 @@ static rk_actor *pick_level(rk_worker *w, uint32_t lists)
     while (skip-- != 0 && (waiting & ((1u << level) - 1)) != 0) {
         level = rk_log2_u64(waiting & ((1u << level) - 1));
     }
-    rk_actor *a = level == NORMAL ? ring_pop(w) : NULL;
-    return a != NULL ? a : list_pop(w, level);
+    if (level == NORMAL) {
+        rk_actor *a = ring_pop(w);
+        return a != NULL ? a : ring_refill(w);
+    }
+    rk_actor *a = NULL;
+    (void)list_take(w, level, &a, 1);
+    return a;
 }
 
 static rk_actor *pick(rk_worker *w)
@@ -268,7 +321,7 @@ static rk_actor *pick(rk_worker *w)
 /* Takes half of another worker's ring, at least keep entries staying; one is returned. */
 static rk_actor *steal_ring(rk_worker *w, rk_worker *victim, uint32_t keep)
 {
-    rk_actor *taken[STEAL_MAX];
+    rk_actor *taken[MOVE_MAX];
     /* Acquire on head orders it before tail; acquire on tail pairs with ring_push. */
     uint32_t head = atomic_load_explicit(&victim->head, memory_order_acquire);
     uint32_t tail = atomic_load_explicit(&victim->tail, memory_order_acquire);
@@ -276,7 +329,7 @@ static rk_actor *steal_ring(rk_worker *w, rk_worker *victim, uint32_t keep)
     if (count > RK_RING_SLOTS || count <= keep) {
         return NULL;
     }
-    count = RK_MIN((count + 1) / 2, STEAL_MAX);
+    count = RK_MIN((count + 1) / 2, MOVE_MAX);
     for (uint32_t i = 0; i < count; i++) {
         taken[i] =
             atomic_load_explicit(&victim->ring[(head + i) % RK_RING_SLOTS], memory_order_relaxed);
@@ -291,11 +344,22 @@ static rk_actor *steal_ring(rk_worker *w, rk_worker *victim, uint32_t keep)
     return taken[0];
 }
 
+/* Takes actors from another worker's lists. */
+static rk_actor *steal_list(rk_worker *w, rk_worker *victim, unsigned level)
+{
+    rk_actor *taken[MOVE_MAX / 4];
+    uint32_t count = list_take(victim, level, taken, RK_COUNT_OF(taken));
+    for (uint32_t i = 1; i < count; i++) {
+        put_own(w, taken[i]);
+    }
+    return count == 0 ? NULL : taken[0];
+}
+
 /* Looks at one other worker. keep: leave it that many. */
 static rk_actor *steal(rk_worker *w, rk_worker *victim, uint32_t keep)
 {
     uint32_t lists = atomic_load_explicit(&victim->levels_mask, memory_order_seq_cst);
-    rk_actor *a = lists != 0 ? list_pop(victim, rk_log2_u64(lists)) : NULL;
+    rk_actor *a = lists != 0 ? steal_list(w, victim, rk_log2_u64(lists)) : NULL;
     if (a == NULL) {
         a = steal_ring(w, victim, keep);
     }
@@ -370,7 +434,7 @@ static void park(rk_worker *w)
     rk_actor_system *sys = w->ctx.origin.sys;
     uint64_t bit = 1ull << w->number;
     uint32_t seen = rk_atomic_load_u32(&w->park, memory_order_acquire);
-    atomic_store_explicit(&w->idle, 1, memory_order_seq_cst);
+    atomic_store_explicit(&w->parked, 1, memory_order_seq_cst);
     uint64_t others = atomic_fetch_or_explicit(&sys->idle_mask, bit, memory_order_seq_cst);
     if (!has_work(w) && rk_atomic_load_u32(&sys->halt, memory_order_seq_cst) == RK_HALT_NONE) {
         if ((others | bit) == all_workers(sys)) {
@@ -384,7 +448,7 @@ static void park(rk_worker *w)
     }
     atomic_fetch_add_explicit(&sys->unparks, 1, memory_order_seq_cst);
     atomic_fetch_and_explicit(&sys->idle_mask, ~bit, memory_order_seq_cst);
-    atomic_store_explicit(&w->idle, 0, memory_order_seq_cst);
+    atomic_store_explicit(&w->parked, 0, memory_order_seq_cst);
 }
 
 /* Looks for work for a while, then parks; NULL: look at halt and try again. */
