@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { CORRUPT = 1, PANIC = 2, LOOP = 4, ANSWER = 5 };
+enum { CORRUPT = 1, PANIC = 2, FAULT = 3, LOOP = 4, ANSWER = 5 };
+
+static const char *program;
 
 static kt *canary(unsigned blocks, unsigned lanes)
 {
@@ -100,13 +102,35 @@ static void loop_ends_when_the_run_is_aborted(void **state)
     kt_end(k);
 }
 
-int main(void)
+/* An invalid access ends the host process; here it is an event with the address. */
+static void fault_ends_its_host_process(void **state)
 {
+    (void)state;
+    kt_isolate(program, "__host");
+    kt *k = canary(2, 0);
+    uint64_t value[3];
+    uint64_t address = 0x1230;
+    assert_int_equal(kt_run(k, 3), RK_OK);
+    assert_int_equal(kt_custom(k, FAULT, &address, 8, value), RK_OK);
+    assert_int_not_equal(kt_run(k, 3), RK_OK);
+    assert_int_equal(kt_state(k), RK_KERNEL_FAULTED);
+    assert_non_null(strstr(kt_failure(k), "1230"));
+    kt_end(k);
+    kt_isolate(NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "__host") == 0) {
+        return rk_host_main(3);
+    }
+    program = argv[0];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_as_known),
         cmocka_unit_test(check_finds_corruption),
         cmocka_unit_test(panic_ends_it),
         cmocka_unit_test(loop_ends_when_the_run_is_aborted),
+        cmocka_unit_test(fault_ends_its_host_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ struct kt {
 static rk_runtime *runtime;
 static unsigned kernels;
 static unsigned names_given;
+static const char *host[3];
 
 #define CHECK(call)                                                                                \
     do {                                                                                           \
@@ -34,12 +35,20 @@ static unsigned names_given;
         }                                                                                          \
     } while (0)
 
+void kt_isolate(const char *program, const char *argument)
+{
+    host[0] = program;
+    host[1] = argument;
+}
+
 kt *kt_new(const char *module, const char *variant, unsigned blocks, unsigned lanes)
 {
     kt *k = calloc(1, sizeof(*k));
     assert_non_null(k);
     if (kernels++ == 0) {
-        CHECK(rk_runtime_create(NULL, &runtime, &err));
+        const rk_runtime_options options = {
+            .isolation = host[0] ? RK_ISOLATION_PROCESS : RK_ISOLATION_NONE, .host_argv = host};
+        CHECK(rk_runtime_create(&options, &runtime, &err));
     }
     (void)snprintf(k->name, sizeof(k->name), "kernel%u", names_given++);
     k->launch = (rk_launch){.name = k->name, .variant = variant, .blocks = blocks, .lanes = lanes};

@@ -12,6 +12,12 @@
 
 typedef struct kt kt;
 
+/*
+ * From the next runtime on, kernels live in host processes: this program with `argument`; NULL ends
+ * it.
+ */
+void kt_isolate(const char *program, const char *argument);
+
 /* lanes: 0, or fibers per block. variant NULL: the module's first. */
 kt *kt_new(const char *module, const char *variant, unsigned blocks, unsigned lanes);
 void kt_u(kt *k, const char *param, uint64_t value);
