@@ -103,24 +103,12 @@ static void commands_come_back(void **state)
     kt_end(k);
 }
 
-/* It has no phases: a run is refused, and nothing else happens to it. */
-static void runs_are_refused(void **state)
-{
-    (void)state;
-    kt *k = echo(1, 0);
-    uint64_t value[3];
-    assert_int_equal(kt_run(k, 5), RK_UNSUPPORTED);
-    assert_int_equal(kt_custom(k, 1, NULL, 0, value), RK_OK);
-    kt_end(k);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_of_every_size),
         cmocka_unit_test(messages_keep_their_order),
         cmocka_unit_test(commands_come_back),
-        cmocka_unit_test(runs_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

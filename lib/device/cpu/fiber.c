@@ -8,6 +8,7 @@
  *
  * Lanes run round robin, lane 0 first. A barrier is one full turn.
  */
+#include "base/compiler.h"
 #include "device/cpu/exec.h"
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -76,22 +77,28 @@ static void lane_main(unsigned high, unsigned low)
     (void)setcontext(&fibers->scheduler);
 }
 
-void rk_fibers_run(rk_fibers *fibers)
+/* Not inlined: getcontext returns twice as far as the compiler knows. */
+static RK_NOINLINE void lane_prepare(rk_fibers *fibers, uint32_t i)
 {
     uintptr_t self = (uintptr_t)fibers;
+    rk_fiber *lane = &fibers->lanes[i];
+    lane->k = fibers->block->context;
+    lane->k.lane = i;
+    lane->k.lane_count = fibers->count;
+    lane->k.driver = fibers->block;
+    lane->ended = false;
+    (void)getcontext(&lane->context);
+    lane->context.uc_stack.ss_sp = lane->stack;
+    lane->context.uc_stack.ss_size = FIBER_STACK_BYTES;
+    lane->context.uc_link = NULL;
+    makecontext(&lane->context, (void (*)(void))lane_main, 2, (unsigned)(self >> 32),
+                (unsigned)(self & 0xffffffffu));
+}
+
+void rk_fibers_run(rk_fibers *fibers)
+{
     for (uint32_t i = 0; i < fibers->count; i++) {
-        rk_fiber *lane = &fibers->lanes[i];
-        lane->k = fibers->block->context;
-        lane->k.lane = i;
-        lane->k.lane_count = fibers->count;
-        lane->k.driver = fibers->block;
-        lane->ended = false;
-        (void)getcontext(&lane->context);
-        lane->context.uc_stack.ss_sp = lane->stack;
-        lane->context.uc_stack.ss_size = FIBER_STACK_BYTES;
-        lane->context.uc_link = NULL;
-        makecontext(&lane->context, (void (*)(void))lane_main, 2, (unsigned)(self >> 32),
-                    (unsigned)(self & 0xffffffffu));
+        lane_prepare(fibers, i);
     }
     uint32_t running = fibers->count;
     while (running > 0 && !fibers->panicked) {
