@@ -6,8 +6,9 @@
  * Rules every driver keeps
  *   1. Memory is allocated, and code loaded, only before a launch or while nothing of that device
  *      that could be waited for is resident.
- *   2. The control path of a resident kernel touches only mapped memory; of this table only `kick`,
- *      `poll_exit` and `telemetry` may be called then.
+ *   2. Commands to a resident kernel touch only mapped memory and need no call of this table. What
+ *      may be called while it is resident: read and write of its arena while it takes no steps,
+ *      connect, poll_exit, wait_exit, kill, telemetry.
  *   3. launch returns when the kernel is resident; on_exit is called exactly once, from any thread,
  *      after the last block has left (or the device is lost), and must not block or call the
  *      driver.

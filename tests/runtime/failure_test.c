@@ -212,6 +212,7 @@ static void a_kernel_in_a_host_process_does_what_others_do(void **state)
     rk_device_info info;
     assert_int_equal(rk_runtime_device_info(runtime, 0, &info), RK_OK);
     assert_int_equal(info.resident_kernels, 2);
+    assert_int_equal(info.resident_blocks, 3);
     assert_true(info.memory_used_bytes > 0);
     rk_kernel_destroy(from);
     rk_kernel_destroy(to);

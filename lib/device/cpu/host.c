@@ -36,6 +36,7 @@ struct rk_code {
 struct rk_exec {
     rk_device *device;
     uint32_t slot;    /* kept until release: the host process may still hold the kernel there */
+    uint32_t blocks;  /* of its grid */
     uint64_t process; /* number of the process that it was launched in; 0 before that */
     bool armed;       /* the launch has succeeded: on_exit is due once */
     rk_u32 exited;    /* a word to wait on */
@@ -469,6 +470,7 @@ static rk_status host_launch(rk_device *device, const rk_exec_args *args, rk_exe
         return rk_err_set(err, RK_NO_MEMORY, "no memory to launch kernel '%s'", args->name);
     }
     exec->device = device;
+    exec->blocks = ((const rk_control *)args->mapped->host)->block_count;
     exec->on_exit = args->on_exit;
     exec->context = args->context;
     rk_mutex_lock(&device->lock);
@@ -580,7 +582,10 @@ static void host_telemetry(rk_device *device, rk_device_telemetry *out_telemetry
     rk_mutex_lock(&device->lock);
     for (uint32_t i = 0; i < RK_HOST_KERNEL_MAX; i++) {
         const rk_exec *exec = device->execs[i];
-        out_telemetry->resident_kernels += exec != NULL && exec->exited == 0 ? 1u : 0u;
+        if (exec != NULL && exec->armed && exec->exited == 0) {
+            out_telemetry->resident_kernels++;
+            out_telemetry->resident_blocks += exec->blocks;
+        }
     }
     rk_mutex_unlock(&device->lock);
 }
