@@ -9,7 +9,8 @@
 #define RK_SUMMARY "does a little of everything"
 #define RK_PARAMS(P)                                                                               \
     P(u32, cells, "64", "", "number of cells")                                                     \
-    P(u32, chatter, "0", "", "messages sent over each step to route 0")
+    P(u32, chatter, "0", "", "messages sent over each step to route 0")                            \
+    P(u32, burst, "0", "", "messages of many lengths that each block sends in a step to route 0")
 #define RK_FIELDS(F)                                                                               \
     F(u32, value, "cells", "", "state,output", "the cells")                                        \
     F(u32, mirror, "cells", "", "state,output", "the cells as the second phase saw them")          \
@@ -51,6 +52,14 @@ RK_PHASE(add)
     {
         value[i] += 1u;
     }
+    rk_u8 buffer[700];
+    for (rk_u32 i = 0; RK_LANE(k) == 0u && i < RK_PARAM(k, burst); i++) {
+        rk_u32 length = (rk_u32)(k->step * 37u + k->block * 101u + i * 13u) % sizeof buffer;
+        for (rk_u32 j = 0; j < length; j++) {
+            buffer[j] = (rk_u8)length;
+        }
+        (void)rk_send(k, 0, 600, buffer, length);
+    }
 }
 
 /* Copies the cells of the block behind this one, so that a missing barrier shows. */
@@ -86,6 +95,14 @@ RK_ON_MESSAGE
     for (rk_u32 i = 0; i < message->length; i++) {
         sum += message->payload[i];
     }
+    for (rk_u32 i = 0; message->type == 600u && i < message->length; i++) {
+        if (message->payload[i] != (rk_u8)message->length) {
+            rk_panic(k, 78u, "a message was damaged on its way");
+        }
+    }
+    if (message->type == 601u) {
+        rk_panic(k, 79u, "poison");
+    }
     seen[0] += 1u;
     seen[1] += message->length;
     seen[2] = message->type;
@@ -101,7 +118,11 @@ RK_ON_MESSAGE
     }
 }
 
-/* Operations: 1 sum of the data; 2 panic; 3 write to address 16; 4 emit arg bytes; 5 send data. */
+/*
+ * Operations: 1 sum of the data; 2 panic; 3 write to address 16; 4 emit arg bytes; 5 send data;
+ * 6 publish an answer with an absurd length; 7 publish more answers than there is room; 8 never
+ * return; 9 send poison.
+ */
 RK_ON_COMMAND
 {
     rk_u8 buffer[2048];
@@ -133,6 +154,25 @@ RK_ON_COMMAND
             buffer[i] = 1u;
         }
         value[0] = rk_send(k, 0, 500, buffer, bytes);
+        return 0u;
+    }
+    RK_G rk_ring *ring = (RK_G rk_ring *)(k->mapped + k->control->k2h);
+    if (op == 6u) {
+        RK_G rk_slot *slot = rk_ring_slot(ring, ring->tail);
+        slot->header.type = 777u;
+        slot->header.length = 0xfffffff0u;
+        rk_store_release(&ring->tail, ring->tail + 1u);
+        return 0u;
+    }
+    if (op == 7u) {
+        rk_store_release(&ring->tail, ring->tail + ring->capacity * 3u);
+        return 0u;
+    }
+    while (op == 8u) {
+        rk_relax();
+    }
+    if (op == 9u) {
+        value[0] = rk_send(k, 0, 601, buffer, 8u);
         return 0u;
     }
     return 9u;
