@@ -219,8 +219,10 @@ static int close_output(int code)
 
 int rk_cli_main(int argc, char **argv)
 {
-    /* A reader that leaves early must not kill a job that has results to save. */
+    /* A reader that leaves early, or a limit on file sizes, must not kill a job that has results
+     * to save: both are errors of the write then. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     const char *word = argc > 1 ? argv[1] : NULL;
     if (word == NULL) {
         rk_str out;

@@ -94,11 +94,9 @@ static rk_status parse_target(const char *word, size_t length, uint32_t *bits, r
     }
     char shown[RK_VALUE_SHOWN_BYTES];
     const char *near = rk_suggest(name, names, RK_CLI_COUNT(names));
-    return rk_err_set(err, RK_INVALID,
-                      "--target: there is no target '%s'%s%s%s; the targets are cpu, fiber, cuda, "
-                      "hip, opencl and all",
+    return rk_err_set(err, RK_INVALID, "--target: there is no target '%s'%s%s%s",
                       rk_value_shown(name, shown), near ? "; did you mean '" : "", near ? near : "",
-                      near ? "'?" : "");
+                      near ? "'?" : "; there are cpu, fiber, cuda, hip, opencl and all");
 }
 
 static rk_status parse_targets(const rk_cli_call *call, uint32_t *out_bits, rk_err *err)

@@ -183,7 +183,7 @@ static int carry_out(const rk_cli_call *call, rk_jobrun *jobrun, rk_progress *pr
     catch_signals();
     rk_status status = rk_jobrun_start(jobrun, &err);
     if (status != RK_OK) {
-        rk_jobrun_fail(jobrun, NULL, &err);
+        (void)rk_jobrun_fail(jobrun, NULL, &err); /* it keeps the first */
     } else {
         follow(jobrun, progress);
     }
@@ -192,11 +192,13 @@ static int carry_out(const rk_cli_call *call, rk_jobrun *jobrun, rk_progress *pr
         rk_server_stop(&server);
         socket_to_remove[0] = '\0';
     }
+    if (status != RK_OK) {
+        rk_jobrun_note(jobrun, "what could be saved is in %s", jobrun->options.folder);
+    }
     rk_progress_finish(progress);
     bool stopped =
         atomic_load_explicit(&jobrun->stop_requested, memory_order_acquire) || signals_seen > 0;
     if (status != RK_OK) {
-        /* The summary is for people then, too: it says what there is. */
         return rk_cli_fail(call, jobrun->kernel_failed ? RK_CLI_KERNEL : RK_CLI_FAILED, &err);
     }
     int code = print_summary(call, jobrun);

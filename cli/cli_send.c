@@ -45,31 +45,7 @@ static int print_text(const rk_cli_call *call, const json_t *reply)
 {
     rk_str out;
     rk_str_init(&out, 1u << 20);
-    const char *level = rk_reply_text(reply, "level");
-    const char *status = rk_reply_text(reply, "status");
-    rk_str_appendf(&out, "%s: %s %llu %s", rk_reply_text(reply, "kernel"),
-                   rk_reply_text(reply, "command"), rk_reply_count(reply, "id"), level);
-    if (json_is_integer(json_object_get(reply, "step"))) {
-        rk_str_appendf(&out, " at step %llu", rk_reply_count(reply, "step"));
-    }
-    if (strcmp(status, "RK_OK") != 0) {
-        rk_str_appendf(&out, ": %s", status);
-    }
-    const json_t *values = json_object_get(reply, "value");
-    bool any = false;
-    for (size_t i = 0; i < json_array_size(values); i++) {
-        const char *value = json_string_value(json_array_get(values, i));
-        any = any || (value != NULL && strcmp(value, "0") != 0);
-    }
-    for (size_t i = 0; any && i < json_array_size(values); i++) {
-        const char *value = json_string_value(json_array_get(values, i));
-        rk_str_appendf(&out, "%s%s", i ? " " : ", value ", value ? value : "?");
-    }
-    if (json_object_get(reply, "hex") != NULL) {
-        rk_str_appendf(&out, ", type %llu, %llu bytes: %s\n%s", rk_reply_count(reply, "type"),
-                       rk_reply_count(reply, "length"), rk_reply_text(reply, "hex"),
-                       rk_reply_text(reply, "text"));
-    }
+    rk_order_append_text(&out, rk_reply_text(reply, "kernel"), reply);
     return rk_cli_print(call, &out);
 }
 

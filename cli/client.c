@@ -211,24 +211,7 @@ int rk_client_call(const rk_cli_call *call, const rk_request *request, json_t **
     return status == RK_OK ? RK_CLI_OK : rk_cli_fail(call, RK_CLI_FAILED, &err);
 }
 
-/* ---- Replies -------------------------------------------------------------------------------- */
-
-const char *rk_reply_text(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
-double rk_reply_number(const json_t *object, const char *key)
-{
-    return json_number_value(json_object_get(object, key));
-}
-
-unsigned long long rk_reply_count(const json_t *object, const char *key)
-{
-    json_int_t value = json_integer_value(json_object_get(object, key));
-    return value > 0 ? (unsigned long long)value : 0;
-}
+/* ---- Printing ------------------------------------------------------------------------------- */
 
 int rk_client_print_json(const rk_cli_call *call, json_t *reply)
 {

@@ -8,8 +8,6 @@
 #include "cli/endpoint.h"
 #include "cli/protocol.h"
 
-#include <jansson.h>
-
 /*
  * Finds the running job with this name, process number, or NAME.PID. Sockets of jobs that ended
  * without removing theirs are removed. RK_NOT_FOUND with a suggestion, RK_EXISTS when several jobs
@@ -30,11 +28,6 @@ rk_status rk_client_ask(const rk_endpoint *endpoint, const rk_request *request, 
 
 /* Finds and asks in one; prints the sentence of an error and returns the exit code. */
 int rk_client_call(const rk_cli_call *call, const rk_request *request, json_t **out_reply);
-
-/* Members of a reply; a member that is missing or of another type is "" or 0. */
-const char *rk_reply_text(const json_t *object, const char *key);
-double rk_reply_number(const json_t *object, const char *key);
-unsigned long long rk_reply_count(const json_t *object, const char *key);
 
 /* Prints a reply as JSON, without its protocol members ("v", "ok"). */
 int rk_client_print_json(const rk_cli_call *call, json_t *reply);

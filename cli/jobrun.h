@@ -56,6 +56,7 @@ typedef struct rk_part {
     const char *name;
     rk_module *module;
     rk_kernel *kernel;
+    uint32_t variant;   /* index in the schema */
     uint64_t steps;     /* wanted; 0: until the run stops */
     bool is_endless;    /* takes steps until it is stopped */
     uint64_t cells;     /* elements of its largest state field */
@@ -116,8 +117,8 @@ typedef struct rk_jobrun_progress {
  * Checks the job against its modules, lays out and fills the kernels. job and options stay
  * borrowed. On failure *out_is_input says whether the job file (or what it names) is to blame.
  */
-rk_status rk_jobrun_create(const rk_job *job, const rk_jobrun_options *options,
-                           rk_jobrun **out_run, bool *out_is_input, rk_err *err);
+rk_status rk_jobrun_create(const rk_job *job, const rk_jobrun_options *options, rk_jobrun **out_run,
+                           bool *out_is_input, rk_err *err);
 
 /* Launches all kernels and starts their drivers. RK_PANIC if an init handler gave up. */
 rk_status rk_jobrun_start(rk_jobrun *run, rk_err *err);
@@ -153,8 +154,8 @@ void rk_jobrun_note(rk_jobrun *run, const char *format, ...) RK_PRINTF(2, 3);
 /* Ends the drivers. */
 void rk_jobrun_stop(rk_jobrun *run);
 
-/* Keeps the first error of the run and stops everything. */
-void rk_jobrun_fail(rk_jobrun *run, rk_part *part, const rk_err *err);
+/* Keeps the first error of the run and stops everything. True: it was the first. */
+bool rk_jobrun_fail(rk_jobrun *run, rk_part *part, const rk_err *err);
 
 /* jobrun_fields.c: the first contents of the fields of a kernel, from the job file. */
 rk_status rk_jobrun_fill_fields(rk_jobrun *run, rk_part *part, rk_err *err);

@@ -164,11 +164,22 @@ static rk_status do_send(rk_jobrun *run, const rk_server_connection *connection,
     if (status != RK_OK) {
         return status;
     }
+    json_t *reply;
+    status = rk_order_carry_out(order, part->kernel, request->args, request->arg_count,
+                                (uint64_t)request->wait_ms * RK_NS_PER_MS, keep_waiting,
+                                (void *)(uintptr_t)connection, &reply, err);
+    if (status != RK_OK) {
+        return status;
+    }
+    char *text = json_dumps(reply, JSON_COMPACT);
+    json_decref(reply);
+    if (text == NULL) {
+        return rk_err_set(err, RK_NO_MEMORY, "no memory for the reply");
+    }
     append_text(out, "kernel", part->name);
-    rk_str_append(out, ",");
-    return rk_order_carry_out(order, part->kernel, request->args, request->arg_count,
-                              (uint64_t)request->wait_ms * RK_NS_PER_MS, keep_waiting,
-                              (void *)(uintptr_t)connection, out, err);
+    rk_str_appendf(out, ",%.*s", (int)strlen(text) - 2, text + 1); /* the object's members */
+    free(text);
+    return RK_OK;
 }
 
 /* Pauses or resumes every kernel that can be; brings back those that were made to leave. */

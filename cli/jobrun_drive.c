@@ -37,10 +37,14 @@ static void set_state(rk_part *part, rk_part_state state)
     rk_mutex_unlock(&run->lock);
 }
 
-static bool has_failure(rk_part *part)
+/* Why a kernel failed, if it did. */
+static bool has_failure(rk_part *part, rk_err *err)
 {
     rk_mutex_lock(&part->run->lock);
     bool failed = part->failure[0] != '\0';
+    if (failed) {
+        (void)rk_err_set(err, RK_FAULT, "kernel '%s' %.400s", part->name, part->failure);
+    }
     rk_mutex_unlock(&part->run->lock);
     return failed;
 }
@@ -52,10 +56,11 @@ static uint64_t step_of(const rk_part *part)
     return now.step;
 }
 
-void rk_jobrun_fail(rk_jobrun *run, rk_part *part, const rk_err *err)
+bool rk_jobrun_fail(rk_jobrun *run, rk_part *part, const rk_err *err)
 {
     rk_mutex_lock(&run->lock);
-    if (!run->has_failed) {
+    bool first = !run->has_failed;
+    if (first) {
         run->has_failed = true;
         run->first_error = *err;
     }
@@ -67,6 +72,7 @@ void rk_jobrun_fail(rk_jobrun *run, rk_part *part, const rk_err *err)
     }
     rk_mutex_unlock(&run->lock);
     rk_jobrun_stop(run);
+    return first;
 }
 
 void rk_jobrun_stop(rk_jobrun *run)
@@ -95,7 +101,7 @@ void rk_jobrun_request_stop(rk_jobrun *run)
 static rk_status wait_restart(rk_part *part, uint32_t restarts, rk_status cause)
 {
     rk_jobrun *run = part->run;
-    if (part->spec == NULL || part->spec->restart == RK_JOB_RESTART_NEVER || cause == RK_CLOSED) {
+    if (part->spec == NULL || part->spec->restart == RK_JOB_RESTART_NEVER) {
         return cause;
     }
     rk_status status = cause;
@@ -181,27 +187,35 @@ static bool keep_waiting(void *context)
     return !is_stopping(context);
 }
 
+static void note_reply(rk_part *part, const json_t *reply)
+{
+    rk_str text;
+    rk_str_init(&text, RK_ORDER_DATA_MAX * 4);
+    rk_order_append_text(&text, part->name, reply);
+    rk_jobrun_note(part->run, "%s", rk_str_cstr(&text));
+    rk_str_finish(&text);
+}
+
 /* A command of the job file. A run is only handed in: its steps come on top. */
 static rk_status do_command(rk_part *part, size_t index, rk_err *err)
 {
     rk_jobrun *run = part->run;
     const rk_job_command *command = &run->job->commands[index];
     const rk_order *order;
-    rk_str out;
-    rk_str_init(&out, 256u * 1024u);
+    json_t *reply = NULL;
     rk_status status = rk_order_find(command->command, command->arg_count, &order, err);
     if (status == RK_OK) {
         bool is_run = strcmp(order->name, "run") == 0;
         status = rk_order_carry_out(order, part->kernel, command->args, command->arg_count,
-                                    is_run ? 0 : SCRIPT_TIMEOUT_NS, keep_waiting, run, &out, err);
+                                    is_run ? 0 : SCRIPT_TIMEOUT_NS, keep_waiting, run, &reply, err);
     }
     if (status == RK_OK) {
-        rk_jobrun_note(run, "%s: {%.400s}", part->name, rk_str_cstr(&out));
+        note_reply(part, reply);
+        json_decref(reply);
     } else {
         (void)rk_err_prefix(err, "%s:%u:%u: ", run->job->file, command->mark.line,
                             command->mark.column);
     }
-    rk_str_finish(&out);
     return status;
 }
 
@@ -258,11 +272,15 @@ void rk_jobrun_drive(void *arg)
     case RK_STATE:
     case RK_ABORTED: set_state(part, RK_PART_STOPPED); break;
     case RK_CLOSED:
-        /* A failure has been told by the event handler. */
-        set_state(part, has_failure(part) ? RK_PART_FAILED : RK_PART_ENDED);
+        if (has_failure(part, &err)) {
+            (void)rk_jobrun_fail(part->run, part, &err); /* it keeps the first */
+            set_state(part, RK_PART_FAILED);
+        } else {
+            set_state(part, RK_PART_ENDED);
+        }
         break;
     default:
-        rk_jobrun_fail(part->run, part, &err);
+        (void)rk_jobrun_fail(part->run, part, &err); /* it keeps the first */
         set_state(part, RK_PART_FAILED);
         break;
     }
@@ -386,7 +404,7 @@ static void park_all(rk_jobrun *run)
         rk_kernel_abort(part->kernel); /* runs that a second terminal has sent */
         rk_status status = rk_kernel_park(part->kernel, PARK_TIMEOUT_NS, &err);
         if (status != RK_OK && status != RK_CLOSED && status != RK_STATE) {
-            rk_jobrun_fail(run, part, &err);
+            (void)rk_jobrun_fail(run, part, &err); /* it keeps the first */
         }
     }
 }
@@ -446,18 +464,16 @@ rk_status rk_jobrun_finish(rk_jobrun *run, rk_err *err)
     park_all(run);
     for (size_t i = 0; i < run->part_count; i++) {
         rk_err one = RK_ERR_INIT;
-        rk_mutex_lock(&run->files);
         rk_status status = save_part(run, &run->parts[i], &one);
-        rk_mutex_unlock(&run->files);
         if (status != RK_OK) {
-            rk_jobrun_fail(run, NULL, &one);
+            (void)rk_jobrun_fail(run, NULL, &one); /* it keeps the first */
         }
     }
     fill_report(run);
     rk_err one = RK_ERR_INIT;
     rk_status status = rk_report_write(&run->report, run->options.folder, &one);
     if (status != RK_OK) {
-        rk_jobrun_fail(run, NULL, &one);
+        (void)rk_jobrun_fail(run, NULL, &one); /* it keeps the first */
     }
     if (!run->has_failed) {
         return RK_OK;

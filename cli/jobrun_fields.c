@@ -101,8 +101,6 @@ static rk_status fill_file(rk_part *part, const char *field, const char *name, u
 rk_status rk_jobrun_fill_fields(rk_jobrun *run, rk_part *part, rk_err *err)
 {
     const rk_schema *schema = rk_module_schema(part->module);
-    const char *variant_name = part->spec->variant;
-    int variant = variant_name != NULL ? rk_schema_find_variant(schema, variant_name) : 0;
     for (size_t i = 0; i < part->spec->field_count; i++) {
         const rk_job_value *value = &part->spec->fields[i];
         uint64_t elements;
@@ -112,8 +110,7 @@ rk_status rk_jobrun_fill_fields(rk_jobrun *run, rk_part *part, rk_err *err)
             status = fill_file(part, value->name, value->text, elements, bytes, err);
         } else if (status == RK_OK) {
             int index = rk_schema_find_field(schema, value->name);
-            uint32_t type = rk_schema_type(schema, variant > 0 ? (uint32_t)variant : 0,
-                                           schema->fields[index].type);
+            uint32_t type = rk_schema_type(schema, part->variant, schema->fields[index].type);
             status = fill_number(part, type, value->name, elements, value->number, err);
         }
         if (status != RK_OK) {

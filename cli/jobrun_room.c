@@ -239,8 +239,10 @@ rk_status rk_jobrun_write_room(rk_jobrun *run, rk_part *part, rk_err *err)
                                       log + i * steps, err);
     }
     if (status == RK_OK) {
+        rk_mutex_lock(&run->files);
         status = rk_room_write_receivers(run->job->room, grid, traces, steps, run->source_start_s,
                                          run->source_end_s, run->options.folder, &run->report, err);
+        rk_mutex_unlock(&run->files);
     }
     free(traces);
     free(log);

@@ -3,7 +3,8 @@
  */
 #include "cli/jobrun.h"
 
-#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/suggest.h"
 #include "base/value.h"
 #include "cli/cli.h"
 #include "cli/modules.h"
@@ -118,16 +119,17 @@ static void on_event(void *context, const rk_event *event)
     part->has_ended = part->has_ended || final || event->kind == RK_EVENT_TERMINATED;
     rk_cond_broadcast(&run->changed);
     rk_mutex_unlock(&run->lock);
-    if (failure || final || event->kind == RK_EVENT_RESTARTED || event->kind == RK_EVENT_STALLED) {
-        rk_jobrun_note(run, "kernel '%s' at step %" PRIu64 ": %s", event->kernel_name, event->step,
-                       event->text);
-    }
+    bool first = false;
     if (final) {
         rk_err err = RK_ERR_INIT;
         (void)rk_err_set(&err, event->kind == RK_EVENT_PANICKED ? RK_PANIC : RK_FAULT,
-                         "kernel '%s' at step %" PRIu64 ": %s", event->kernel_name, event->step,
-                         event->text);
-        rk_jobrun_fail(run, part, &err);
+                         "kernel '%s' %s", event->kernel_name, event->text);
+        first = rk_jobrun_fail(run, part, &err);
+    }
+    /* The first failure is what the run returns, so it is told at the end. */
+    bool bad = failure || final || event->kind == RK_EVENT_RESTARTED;
+    if ((bad && !first) || event->kind == RK_EVENT_STALLED) {
+        rk_jobrun_note(run, "kernel '%s' %s", event->kernel_name, event->text);
     }
 }
 
@@ -250,16 +252,62 @@ rk_status rk_jobrun_create_kernel(rk_jobrun *run, rk_part *part, const rk_launch
     return status;
 }
 
-static rk_status add_job_kernel(rk_jobrun *run, rk_part *part, rk_err *err)
+/* Sets "module 'x' has no parameter 'y'", with a suggestion, at its place in the job file. */
+static rk_status no_such(rk_jobrun *run, const rk_schema *schema, const char *what,
+                         const rk_job_value *value, const char *const *names, size_t count,
+                         rk_err *err)
+{
+    char shown[RK_VALUE_SHOWN_BYTES];
+    const char *near = rk_suggest(value->name, names, count);
+    (void)rk_err_set(err, RK_NOT_FOUND, "module '%s' has no %s '%s'%s%s%s", schema->name, what,
+                     rk_value_shown(value->name, shown), near ? "; did you mean '" : "",
+                     near ? near : "", near ? "'?" : "; 'rk inspect' lists what it has");
+    return at_mark(run, value->mark, err);
+}
+
+/* Variant, parameters and fields by name, so that a slip is reported where it stands. */
+static rk_status check_names(rk_jobrun *run, rk_part *part, rk_err *err)
 {
     const rk_job_kernel *spec = part->spec;
-    rk_status status = rk_cli_open_module(spec->module, run->job->folder, &part->module, err);
-    if (status != RK_OK) {
+    const rk_schema *schema = rk_module_schema(part->module);
+    const char *names[RK_PARAM_MAX + RK_FIELD_MAX];
+    int variant = spec->variant != NULL ? rk_schema_find_variant(schema, spec->variant) : 0;
+    if (variant < 0) {
+        (void)rk_err_set(err, RK_NOT_FOUND, "module '%s' has no variant '%s'", schema->name,
+                         spec->variant);
         return at_mark(run, spec->mark, err);
     }
-    const rk_schema *schema = rk_module_schema(part->module);
-    part->steps = spec->steps;
-    part->is_endless = spec->steps == 0 && schema->phase_count > 0;
+    part->variant = (uint32_t)variant;
+    for (uint32_t i = 0; i < schema->param_count; i++) {
+        names[i] = schema->params[i].name;
+    }
+    for (size_t i = 0; i < spec->param_count; i++) {
+        const rk_job_value *value = &spec->params[i];
+        int index = rk_schema_find_param(schema, value->name);
+        if (index < 0) {
+            return no_such(run, schema, "parameter", value, names, schema->param_count, err);
+        }
+        uint64_t slot;
+        uint32_t type = rk_schema_type(schema, part->variant, schema->params[index].type);
+        if (rk_param_parse(type, value->text, &slot, err) != RK_OK) {
+            (void)rk_err_prefix(err, "parameter '%s': ", value->name);
+            return at_mark(run, value->mark, err);
+        }
+    }
+    for (uint32_t i = 0; i < schema->field_count; i++) {
+        names[i] = schema->fields[i].name;
+    }
+    for (size_t i = 0; i < spec->field_count; i++) {
+        if (rk_schema_find_field(schema, spec->fields[i].name) < 0) {
+            return no_such(run, schema, "field", &spec->fields[i], names, schema->field_count, err);
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status create_job_kernel(rk_jobrun *run, rk_part *part, rk_err *err)
+{
+    const rk_job_kernel *spec = part->spec;
     rk_param_value *params = calloc(spec->param_count + 1, sizeof *params);
     if (params == NULL) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory for the parameters of '%s'", spec->name);
@@ -275,15 +323,28 @@ static rk_status add_job_kernel(rk_jobrun *run, rk_part *part, rk_err *err)
         .param_count = spec->param_count,
         .restart = spec->restart == RK_JOB_RESTART_NEVER ? RK_RESTART_NEVER : RK_RESTART_ON_FAILURE,
     };
-    status = rk_jobrun_create_kernel(run, part, &launch, err);
+    rk_status status = rk_jobrun_create_kernel(run, part, &launch, err);
     free(params);
+    return status == RK_OK ? RK_OK : at_mark(run, spec->mark, err);
+}
+
+static rk_status add_job_kernel(rk_jobrun *run, rk_part *part, rk_err *err)
+{
+    const rk_job_kernel *spec = part->spec;
+    rk_status status = rk_cli_open_module(spec->module, run->job->folder, &part->module, err);
+    if (status != RK_OK) {
+        return at_mark(run, spec->mark, err);
+    }
+    part->steps = spec->steps;
+    part->is_endless = spec->steps == 0 && rk_module_schema(part->module)->phase_count > 0;
+    status = check_names(run, part, err);
+    if (status == RK_OK) {
+        status = create_job_kernel(run, part, err);
+    }
     if (status == RK_OK) {
         status = rk_jobrun_fill_fields(run, part, err);
     }
-    if (status == RK_OK) {
-        status = rk_jobrun_check_outputs(run, part, err);
-    }
-    return status == RK_OK ? RK_OK : at_mark(run, spec->mark, err);
+    return status == RK_OK ? rk_jobrun_check_outputs(run, part, err) : status;
 }
 
 static rk_part *part_named(rk_jobrun *run, const char *name)
@@ -355,8 +416,8 @@ static rk_status list_parts(rk_jobrun *run, rk_err *err)
     return RK_OK;
 }
 
-rk_status rk_jobrun_create(const rk_job *job, const rk_jobrun_options *options,
-                           rk_jobrun **out_run, bool *out_is_input, rk_err *err)
+rk_status rk_jobrun_create(const rk_job *job, const rk_jobrun_options *options, rk_jobrun **out_run,
+                           bool *out_is_input, rk_err *err)
 {
     *out_is_input = false;
     rk_jobrun *run = calloc(1, sizeof *run);

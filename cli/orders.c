@@ -8,9 +8,12 @@
 #include "base/suggest.h"
 #include "base/value.h"
 #include "cli/cli.h"
+#include "cli/protocol.h"
 
 #include <ringkernel/abi/message.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -254,20 +257,27 @@ static const char *level_text(rk_level level)
     }
 }
 
-static void append_reply(const rk_order *order, uint64_t id, const rk_reply *reply, rk_str *out)
+/* Words of 64 bits do not fit into every JSON reader's numbers: they are texts. */
+static json_t *make_reply(const rk_order *order, uint64_t id, const rk_reply *reply)
 {
-    rk_str_appendf(out, "\"command\":\"%s\",\"id\":%llu,\"step\":", order->name,
-                   (unsigned long long)id);
-    rk_str_appendf(out, reply->level >= RK_REPLY_ACCEPTED ? "%llu" : "null",
-                   (unsigned long long)reply->step);
-    rk_str_appendf(out,
-                   ",\"level\":\"%s\",\"status\":\"%s\",\"value\":[\"%llu\",\"%llu\",\"%llu\"]",
-                   level_text(reply->level), rk_status_name(reply->status),
-                   (unsigned long long)reply->value[0], (unsigned long long)reply->value[1],
-                   (unsigned long long)reply->value[2]);
+    char words[3][24];
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(words[i], sizeof words[i], "%" PRIu64, reply->value[i]);
+    }
+    json_t *object =
+        json_pack("{s:s, s:I, s:s, s:s, s:[s, s, s]}", "command", order->name, "id", (json_int_t)id,
+                  "level", level_text(reply->level), "status", rk_status_name(reply->status),
+                  "value", words[0], words[1], words[2]);
+    json_t *step =
+        reply->level >= RK_REPLY_ACCEPTED ? json_integer((json_int_t)reply->step) : json_null();
+    if (json_object_set_new(object, "step", step) != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
 }
 
-static rk_status receive(rk_kernel *kernel, uint64_t timeout_ns, rk_str *out, rk_err *err)
+static rk_status receive(rk_kernel *kernel, uint64_t timeout_ns, json_t **out_reply, rk_err *err)
 {
     uint8_t *payload = malloc(RK_ORDER_DATA_MAX);
     if (payload == NULL) {
@@ -282,16 +292,19 @@ static rk_status receive(rk_kernel *kernel, uint64_t timeout_ns, rk_str *out, rk
     }
     if (status == RK_OK) {
         uint32_t kept = RK_MIN(message.length, RK_ORDER_DATA_MAX);
-        rk_str_appendf(out,
-                       "\"command\":\"receive\",\"id\":%llu,\"step\":%llu,\"level\":\"applied\","
-                       "\"status\":\"RK_OK\",\"type\":%u,\"length\":%u,\"hex\":\"",
-                       (unsigned long long)message.id, (unsigned long long)message.step,
-                       message.type, message.length);
+        rk_str hex;
+        rk_str_init(&hex, 2 * RK_ORDER_DATA_MAX);
         for (uint32_t i = 0; i < kept; i++) {
-            rk_str_appendf(out, "%02x", payload[i]);
+            rk_str_appendf(&hex, "%02x", payload[i]);
         }
-        rk_str_append(out, "\",\"text\":");
-        rk_str_append_json_bytes(out, (const char *)payload, kept);
+        /* As a text only where it is one. */
+        json_t *text = json_stringn((const char *)payload, kept);
+        *out_reply =
+            json_pack("{s:s, s:I, s:I, s:s, s:s, s:i, s:i, s:s, s:o*}", "command", "receive", "id",
+                      (json_int_t)message.id, "step", (json_int_t)message.step, "level", "applied",
+                      "status", "RK_OK", "type", (int)message.type, "length", (int)message.length,
+                      "hex", rk_str_cstr(&hex), "text", text);
+        rk_str_finish(&hex);
     }
     free(payload);
     return status;
@@ -299,10 +312,14 @@ static rk_status receive(rk_kernel *kernel, uint64_t timeout_ns, rk_str *out, rk
 
 rk_status rk_order_carry_out(const rk_order *order, rk_kernel *kernel, const char *const *args,
                              size_t count, uint64_t timeout_ns, bool (*keep_waiting)(void *),
-                             void *context, rk_str *out, rk_err *err)
+                             void *context, json_t **out_reply, rk_err *err)
 {
+    *out_reply = NULL;
     if (order->submit == NULL) {
-        return receive(kernel, timeout_ns, out, err);
+        rk_status status = receive(kernel, timeout_ns, out_reply, err);
+        return status == RK_OK && *out_reply == NULL
+                   ? rk_err_set(err, RK_NO_MEMORY, "no memory for a message")
+                   : status;
     }
     uint64_t id;
     rk_status status = order->submit(kernel, args, count, &id, err);
@@ -329,7 +346,37 @@ rk_status rk_order_carry_out(const rk_order *order, rk_kernel *kernel, const cha
         }
     }
     if (status == RK_OK) {
-        append_reply(order, id, &reply, out);
+        *out_reply = make_reply(order, id, &reply);
+        status =
+            *out_reply != NULL ? RK_OK : rk_err_set(err, RK_NO_MEMORY, "no memory for a reply");
     }
     return status;
+}
+
+void rk_order_append_text(rk_str *out, const char *kernel, const json_t *reply)
+{
+    const char *status = rk_reply_text(reply, "status");
+    rk_str_appendf(out, "%s: %s %llu %s", kernel, rk_reply_text(reply, "command"),
+                   rk_reply_count(reply, "id"), rk_reply_text(reply, "level"));
+    if (json_is_integer(json_object_get(reply, "step"))) {
+        rk_str_appendf(out, " at step %llu", rk_reply_count(reply, "step"));
+    }
+    if (strcmp(status, "RK_OK") != 0) {
+        rk_str_appendf(out, ": %s", status);
+    }
+    const json_t *values = json_object_get(reply, "value");
+    bool any = false;
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        const char *value = json_string_value(json_array_get(values, i));
+        any = any || (value != NULL && strcmp(value, "0") != 0);
+    }
+    for (size_t i = 0; any && i < json_array_size(values); i++) {
+        const char *value = json_string_value(json_array_get(values, i));
+        rk_str_appendf(out, "%s%s", i ? " " : ", value ", value ? value : "?");
+    }
+    if (json_object_get(reply, "hex") != NULL) {
+        rk_str_appendf(out, ", type %llu, %llu bytes: %s\n%s", rk_reply_count(reply, "type"),
+                       rk_reply_count(reply, "length"), rk_reply_text(reply, "hex"),
+                       rk_reply_text(reply, "text"));
+    }
 }

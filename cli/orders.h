@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 
+#include <jansson.h>
 #include <ringkernel/command.h>
 
 #define RK_ORDER_DATA_MAX (64u * 1024u) /* bytes of a payload */
@@ -29,13 +30,16 @@ rk_status rk_order_find(const char *name, size_t arg_count, const rk_order **out
                         rk_err *err);
 
 /*
- * Submits an order and waits at most timeout_ns for its reply, which is appended as JSON without
- * braces: "command":"ping","id":7,"step":340,"level":"applied","status":"RK_OK",...
+ * Submits an order and waits at most timeout_ns for its reply, a JSON object that the caller
+ * releases: {"command":"ping","id":7,"step":340,"level":"applied","status":"RK_OK","value":[...]}.
  * A timeout is no error: the level then says how far it got. `keep_waiting` (may be NULL) is asked
  * now and then; false ends the wait. Blocks.
  */
 rk_status rk_order_carry_out(const rk_order *order, rk_kernel *kernel, const char *const *args,
                              size_t count, uint64_t timeout_ns, bool (*keep_waiting)(void *),
-                             void *context, rk_str *out, rk_err *err);
+                             void *context, json_t **out_reply, rk_err *err);
+
+/* Appends such a reply for people: "room: ping 5 applied at step 340". */
+void rk_order_append_text(rk_str *out, const char *kernel, const json_t *reply);
 
 #endif

@@ -175,3 +175,20 @@ rk_status rk_reply_append_error(rk_str *out, const rk_err *err)
     rk_str_append_json(out, err->text);
     return rk_str_append(out, "}}\n");
 }
+
+const char *rk_reply_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+double rk_reply_number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+unsigned long long rk_reply_count(const json_t *object, const char *key)
+{
+    json_int_t value = json_integer_value(json_object_get(object, key));
+    return value > 0 ? (unsigned long long)value : 0;
+}

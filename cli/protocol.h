@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "cli/commands.h"
 
+#include <jansson.h>
 #include <ringkernel/status.h>
 
 #define RK_PROTOCOL_LINE_BYTES (256u * 1024u) /* of a request or reply, its line end included */
@@ -51,6 +52,11 @@ void rk_request_finish(rk_request *request);
 
 /* Appends a request as a line. */
 rk_status rk_request_append(const rk_request *request, rk_str *out);
+
+/* Members of a reply; a member that is missing or of another type is "" or 0. */
+const char *rk_reply_text(const json_t *object, const char *key);
+double rk_reply_number(const json_t *object, const char *key);
+unsigned long long rk_reply_count(const json_t *object, const char *key);
 
 /* Appends the reply of a failed request as a line. */
 rk_status rk_reply_append_error(rk_str *out, const rk_err *err);

@@ -287,7 +287,7 @@ rk_status rk_report_append_text(const rk_report *report, rk_str *out)
                    report->complete ? "" : " (stopped early)");
     double rate = rate_mcells(report);
     rk_str_appendf(out, "  computing took     %.2f s", report->seconds);
-    if (isfinite(rate)) {
+    if (isfinite(rate) && rate >= 1.0) {
         rk_str_appendf(out, " (%.0f million cells per second)", rate);
     }
     rk_str_append(out, "\n");

@@ -36,13 +36,13 @@ const char *rk_kernel_failure(rk_kernel *kernel, char *buffer, size_t bytes)
                        (const char *)control->panic_text);
         return buffer;
     case 2:
-        (void)snprintf(buffer, bytes, "%s at address 0x%llx, step %llu, block %u",
+        (void)snprintf(buffer, bytes, "faulted (%s) at address 0x%llx, step %llu, block %u",
                        strsignal((int)control->fault_code),
                        (unsigned long long)control->fault_address, step, control->fault_block);
         return buffer;
     default:
         if (rk_word_load_acquire(&kernel->lost) != 0) {
-            (void)snprintf(buffer, bytes, "its host process ended");
+            (void)snprintf(buffer, bytes, "lost its host process");
             return buffer;
         }
         return NULL;
