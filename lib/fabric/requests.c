@@ -287,6 +287,19 @@ void rk_requests_expire(rk_fabric *fabric, uint32_t number)
     }
 }
 
+void rk_requests_fail(rk_fabric *fabric, uint32_t source, uint32_t number, rk_receipt receipt)
+{
+    rk_requests *requests = &fabric->requests;
+    rk_mutex_lock(&requests->lock);
+    const rk_request *open = find(requests, number);
+    bool same = open && open->source == source;
+    rk_mutex_unlock(&requests->lock);
+    rk_request request;
+    if (same && end(fabric, number, &request)) {
+        report_failure(fabric, &request, receipt);
+    }
+}
+
 void rk_requests_end(rk_fabric *fabric, uint32_t source)
 {
     rk_requests *requests = &fabric->requests;

@@ -59,6 +59,9 @@ rk_receipt rk_requests_reply(rk_fabric *fabric, struct rk_endpoint *endpoint,
 /* The deadline of a request has come. */
 void rk_requests_expire(rk_fabric *fabric, uint32_t request);
 
+/* Ends a request of this source (endpoint id, 0: the host) if it is open: nobody will answer it. */
+void rk_requests_fail(rk_fabric *fabric, uint32_t source, uint32_t request, rk_receipt receipt);
+
 /* Ends all requests of a source with RK_RECEIPT_CLOSED. */
 void rk_requests_end(rk_fabric *fabric, uint32_t source);
 

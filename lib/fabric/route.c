@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "fabric/broker.h"
+#include <ringkernel/attach.h>
 #include <string.h>
 
 #define REPLAYED_FLAGS (RK_MSG_PRIORITY_MASK | RK_MSG_ENCRYPTED)
@@ -264,6 +265,19 @@ rk_receipt rk_fabric_send_name(rk_fabric *fabric, uint32_t source, const char *n
         (void)rk_endpoint_find(fabric, sender.tenant, name, &dest.endpoint);
     }
     return rk_fabric_send(fabric, source, dest, type, payload, length, options);
+}
+
+rk_status rk_fabric_replay_to(void *context, const rk_deadletter *letter)
+{
+    const rk_replay_target *target = context;
+    uint32_t endpoint = 0;
+    rk_status status = rk_endpoint_find(target->fabric, letter->tenant, target->name, &endpoint);
+    if (status != RK_OK) {
+        return status;
+    }
+    rk_deadletter copy = *letter;
+    copy.destination = (uint64_t)target->fabric->options.node << 32 | endpoint;
+    return rk_fabric_replay(target->fabric, &copy);
 }
 
 rk_status rk_fabric_replay(void *context, const rk_deadletter *letter)

@@ -88,7 +88,7 @@ rk_emitted *rk_port_take(rk_kernel *kernel)
 {
     rk_emitted *message = pop(kernel);
     if (message == NULL) {
-        rk_commands_look(kernel, false);
+        rk_commands_look(kernel, rk_port_ended(kernel)); /* then it must not be left out */
         message = pop(kernel);
     }
     return message;
