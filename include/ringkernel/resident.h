@@ -40,7 +40,7 @@ typedef struct rk_launch {
     uint64_t slab_bytes;    /* payloads from the host longer than a slot; default 1 MiB */
     uint32_t in_flight_limit; /* unanswered commands; power of two, default 256 */
     rk_restart restart;
-    uint32_t restart_limit;     /* restarts within the window; default 3 */
+    uint32_t restart_limit;     /* restarts within the window; default 3, at most 16 */
     uint64_t restart_window_ns; /* default 60 s */
 } rk_launch;
 
@@ -61,7 +61,12 @@ RK_API rk_status rk_kernel_start(rk_kernel *kernel, rk_err *err);
 RK_API rk_status rk_kernel_start_from(rk_kernel *kernel, rk_kernel *old, rk_err *err);
 /* Makes it leave the device at the next safe point and waits for that; the arena stays. */
 RK_API rk_status rk_kernel_park(rk_kernel *kernel, uint64_t timeout_ns, rk_err *err);
-/* Terminates it if it is resident, and frees it. Blocks. Other threads must have let go of it. */
+/*
+ * Terminates it if it is resident, and frees it. Blocks until it passes a safe point. In a host
+ * process one that passes none for options.patience_ns is killed with that process; a kernel of
+ * this process whose handler never returns is waited for without end. Other threads must have let
+ * go of it.
+ */
 RK_API void rk_kernel_destroy(rk_kernel *kernel);
 
 RK_API const char *rk_kernel_name(const rk_kernel *kernel);

@@ -59,8 +59,11 @@ typedef struct rk_event {
     const char *text; /* one sentence */
 } rk_event;
 
-/* Called from a runtime's own thread, one event at a time. It may submit commands, but must not
- * destroy a kernel or the runtime. */
+/*
+ * Called from a runtime's own thread, one event at a time. It may look kernels up, read snapshots
+ * and submit or abort commands. It must not wait, receive, start, park, create or destroy: what it
+ * would wait for may need this thread.
+ */
 typedef void (*rk_event_fn)(void *context, const rk_event *event);
 
 typedef struct rk_runtime_options {

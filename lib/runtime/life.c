@@ -75,10 +75,10 @@ rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *
     }
     kernel->control->fault_kind = 0;
     uint32_t before = rk_kernel_state(kernel);
-    kernel->control->launch++;
+    rk_word_store_release(&kernel->control->launch, kernel->control->launch + 1);
+    rk_supervise_forget_failure(kernel);
     rk_word_store_release(&kernel->control->state, RK_KERNEL_LAUNCHED);
     rk_word_store_release(&kernel->exited, 0);
-    rk_word_store_release(&kernel->lost, 0);
     rk_word_store_release(&kernel->ended, 0);
     rk_exec_args args = {
         .name = kernel->name,

@@ -234,6 +234,7 @@ rk_status rk_kernel_create(rk_runtime *runtime, const rk_launch *launch, rk_kern
     kernel->mapped.fd = -1;
     (void)snprintf(kernel->name, sizeof kernel->name, "%s", launch->name);
     rk_mutex_init(&kernel->life);
+    rk_mutex_init(&kernel->failure_lock);
     rk_mutex_lock(&runtime->kernels_lock);
     kernel->id = ++runtime->next_kernel_id;
     rk_mutex_unlock(&runtime->kernels_lock);
@@ -288,6 +289,7 @@ void rk_kernel_free(rk_kernel *kernel)
     free(kernel->params);
     rk_module_unref(kernel->module);
     rk_mutex_finish(&kernel->life);
+    rk_mutex_finish(&kernel->failure_lock);
     free(kernel);
 }
 

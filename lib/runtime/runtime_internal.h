@@ -52,6 +52,16 @@ typedef struct rk_pending {
     rk_reply reply;    /* set before DONE */
 } rk_pending;
 
+/* A copy of the record in the control block. */
+typedef struct rk_failure {
+    uint32_t kind; /* 0 none, 1 panic, 2 signal, 3 the host process ended */
+    uint32_t code;
+    uint32_t block;
+    uint64_t step;
+    uint64_t address;
+    char text[RK_PANIC_TEXT_BYTES];
+} rk_failure;
+
 struct rk_kernel {
     rk_runtime *runtime;
     rk_kernel *next; /* in order of creation */
@@ -71,12 +81,13 @@ struct rk_kernel {
     rk_code *code;
 
     rk_mutex life;
-    rk_exec *exec;   /* not NULL on the device, until the exit is handled; kernels_lock */
-    rk_u32 resident; /* 1 from launch until the exit has been handled; a word to wait on */
-    rk_u32 exited;   /* set by the driver; cleared by the supervisor */
-    rk_u32 ended;    /* 1: it will not run again by itself; waits fail */
-    rk_u32 lost;     /* its host process is gone */
-    bool started;    /* init has run in this arena */
+    rk_exec *exec;         /* not NULL on the device, until the exit is handled; kernels_lock */
+    rk_u32 resident;       /* 1 from launch until the exit has been handled; a word to wait on */
+    rk_u32 exited;         /* set by the driver; cleared by the supervisor */
+    rk_u32 ended;          /* 1: it will not run again by itself; waits fail */
+    rk_mutex failure_lock; /* innermost */
+    rk_failure failure;    /* why the last exit happened; the kernel's own record may change */
+    bool started;          /* init has run in this arena */
     rk_restart restart;
     uint32_t restart_limit;
     uint64_t restart_window_ns;
@@ -134,6 +145,7 @@ struct rk_runtime {
 /* supervise.c */
 void rk_supervise_main(void *runtime);
 void rk_supervise_kick(rk_runtime *runtime);
+void rk_supervise_forget_failure(rk_kernel *kernel);
 /* The driver's on_exit: any thread. */
 void rk_supervise_on_exit(void *kernel);
 

@@ -25,40 +25,72 @@ void rk_supervise_on_exit(void *context)
     rk_supervise_kick(kernel->runtime);
 }
 
-const char *rk_kernel_failure(rk_kernel *kernel, char *buffer, size_t bytes)
+static rk_failure failure_read(rk_kernel *kernel)
+{
+    rk_mutex_lock(&kernel->failure_lock);
+    rk_failure failure = kernel->failure;
+    rk_mutex_unlock(&kernel->failure_lock);
+    return failure;
+}
+
+static void failure_write(rk_kernel *kernel, const rk_failure *failure)
+{
+    rk_mutex_lock(&kernel->failure_lock);
+    kernel->failure = *failure;
+    rk_mutex_unlock(&kernel->failure_lock);
+}
+
+void rk_supervise_forget_failure(rk_kernel *kernel)
+{
+    failure_write(kernel, &(rk_failure){.kind = 0});
+}
+
+/* Copies what the kernel left in its control block; it has exited with that state. */
+static void failure_note(rk_kernel *kernel, uint32_t state)
 {
     const rk_control *control = kernel->control;
-    unsigned long long step = control->fault_step;
-    switch (rk_word_load_acquire(&control->fault_kind)) {
-    case 1:
-        (void)snprintf(buffer, bytes, "panicked at step %llu, block %u, code %u: %.*s", step,
-                       control->fault_block, control->fault_code, RK_PANIC_TEXT_BYTES - 1,
+    bool panicked = state == RK_KERNEL_PANICKED;
+    bool faulted = state == RK_KERNEL_FAULTED && control->fault_kind == 2;
+    rk_failure failure = {.kind = panicked ? 1 : faulted ? 2 : 3};
+    if (panicked || faulted) {
+        failure.code = control->fault_code;
+        failure.block = control->fault_block;
+        failure.step = control->fault_step;
+        failure.address = faulted ? control->fault_address : 0;
+        (void)snprintf(failure.text, sizeof failure.text, "%.*s", RK_PANIC_TEXT_BYTES - 1,
                        (const char *)control->panic_text);
+    }
+    failure_write(kernel, &failure);
+}
+
+const char *rk_kernel_failure(rk_kernel *kernel, char *buffer, size_t bytes)
+{
+    rk_failure failure = failure_read(kernel);
+    unsigned long long step = failure.step;
+    switch (failure.kind) {
+    case 1:
+        (void)snprintf(buffer, bytes, "panicked at step %llu, block %u, code %u: %s", step,
+                       failure.block, failure.code, failure.text);
         return buffer;
     case 2:
         (void)snprintf(buffer, bytes, "faulted (%s) at address 0x%llx, step %llu, block %u",
-                       strsignal((int)control->fault_code),
-                       (unsigned long long)control->fault_address, step, control->fault_block);
+                       strsignal((int)failure.code), (unsigned long long)failure.address, step,
+                       failure.block);
         return buffer;
-    default:
-        if (rk_word_load_acquire(&kernel->lost) != 0) {
-            (void)snprintf(buffer, bytes, "lost its host process");
-            return buffer;
-        }
-        return NULL;
+    case 3: (void)snprintf(buffer, bytes, "lost its host process"); return buffer;
+    default: return NULL;
     }
 }
 
 rk_status rk_kernel_end_status(rk_kernel *kernel, rk_err *err)
 {
     char text[256];
-    const char *failure = rk_kernel_failure(kernel, text, sizeof text);
-    if (failure == NULL) {
+    const char *why = rk_kernel_failure(kernel, text, sizeof text);
+    if (why == NULL) {
         return rk_err_set(err, RK_CLOSED, "kernel '%s' has ended", kernel->name);
     }
-    rk_u32 kind = rk_word_load_acquire(&kernel->control->fault_kind);
-    return rk_err_set(err, kind == 1 ? RK_PANIC : RK_FAULT, "kernel '%s' %s", kernel->name,
-                      failure);
+    rk_status status = failure_read(kernel).kind == 1 ? RK_PANIC : RK_FAULT;
+    return rk_err_set(err, status, "kernel '%s' %s", kernel->name, why);
 }
 
 static void tell(rk_kernel *kernel, rk_event_kind kind, const char *text)
@@ -67,13 +99,14 @@ static void tell(rk_kernel *kernel, rk_event_kind kind, const char *text)
     if (options->on_event == NULL) {
         return;
     }
+    rk_failure failure = failure_read(kernel);
     rk_event event = {
         .kind = kind,
         .kernel = kernel,
         .kernel_name = kernel->name,
         .step = rk_word64_load(&kernel->control->step),
-        .code = kernel->control->fault_code,
-        .address = kernel->control->fault_address,
+        .code = failure.code,
+        .address = failure.address,
         .text = text,
     };
     options->on_event(options->event_context, &event);
@@ -144,8 +177,10 @@ static void handle_exit(rk_kernel *kernel)
     uint32_t state = rk_kernel_state(kernel);
     bool failed = state != RK_KERNEL_PARKED && state != RK_KERNEL_TERMINATED;
     if (failed && state != RK_KERNEL_PANICKED && state != RK_KERNEL_FAULTED) {
-        rk_word_store_release(&kernel->lost, 1);
         rk_word_store_release(&kernel->control->state, RK_KERNEL_FAULTED);
+    }
+    if (failed) {
+        failure_note(kernel, state);
     }
     bool again = failed && kernel->restart == RK_RESTART_ON_FAILURE &&
                  rk_word_load_acquire(&runtime->stopping) == 0;
@@ -161,11 +196,11 @@ static void handle_exit(rk_kernel *kernel)
                                      : failed                    ? RK_FAULT
                                                                  : RK_CLOSED);
     }
-    rk_event_kind kind = state == RK_KERNEL_PARKED          ? RK_EVENT_PARKED
-                         : state == RK_KERNEL_TERMINATED    ? RK_EVENT_TERMINATED
-                         : state == RK_KERNEL_PANICKED      ? RK_EVENT_PANICKED
-                         : kernel->control->fault_kind == 2 ? RK_EVENT_FAULTED
-                                                            : RK_EVENT_HOST_LOST;
+    rk_event_kind kind = state == RK_KERNEL_PARKED        ? RK_EVENT_PARKED
+                         : state == RK_KERNEL_TERMINATED  ? RK_EVENT_TERMINATED
+                         : state == RK_KERNEL_PANICKED    ? RK_EVENT_PANICKED
+                         : failure_read(kernel).kind == 2 ? RK_EVENT_FAULTED
+                                                          : RK_EVENT_HOST_LOST;
     tell(kernel, kind, failure != NULL ? failure : rk_kernel_state_text(state));
     if (again) {
         restart(kernel);

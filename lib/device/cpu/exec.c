@@ -146,7 +146,11 @@ static void counters_publish(rk_control *control, const rk_loop *loop, const uin
         now.k2k_sent += rk_word_load(&routes[i].sent);
         now.k2k_refused += rk_word_load(&routes[i].refused);
     }
-    control->counters = now;
+    const rk_u64 *from = &now.step;
+    rk_u64 *to = &control->counters.step;
+    for (size_t i = 0; i < sizeof now / sizeof *from; i++) { /* word by word: it may be read */
+        rk_word64_store(&to[i], from[i]);
+    }
 }
 
 static void block_leave(rk_cpu_exec *exec)
