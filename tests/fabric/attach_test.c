@@ -4,7 +4,7 @@
  */
 #include "tests/fabric/relay.h"
 
-#include <ringkernel/abi/control.h>
+#include <ringkernel/attach_actors.h>
 
 static void kernels_of_two_runtimes_talk(rk_isolation isolation)
 {
@@ -53,6 +53,92 @@ static void test_two_runtimes_and_a_host_process(void **state)
 {
     (void)state;
     kernels_of_two_runtimes_talk(RK_ISOLATION_PROCESS);
+}
+
+/* An actor that tells the mailbox "told" the sum of what it got. */
+typedef struct summing {
+    rk_fabric *fabric;
+    uint64_t sum;
+} summing;
+
+static void summing_init(void *state, const void *arg, uint32_t bytes)
+{
+    assert_int_equal(bytes, sizeof(rk_fabric *));
+    ((summing *)state)->fabric = *(rk_fabric *const *)arg;
+}
+
+static rk_status summing_message(rk_actor_ctx *ctx, const rk_actor_msg *message)
+{
+    summing *self = rk_actor_state(ctx);
+    uint64_t value = 0;
+    memcpy(&value, message->payload, sizeof value);
+    self->sum += value;
+    (void)rk_fabric_send_name(self->fabric, 0, "told", RELAY_TOLD, &self->sum, sizeof self->sum,
+                              NULL);
+    return RK_OK;
+}
+
+static rk_actor_system *summing_start(relay_fabric *t, const char *name)
+{
+    rk_actor_system *system = NULL;
+    rk_actor_type_id type = 0;
+    rk_actor_id id = RK_ACTOR_NONE;
+    const rk_actor_type actor = {.name = "summing",
+                                 .state_bytes = sizeof(summing),
+                                 .init = summing_init,
+                                 .on_message = summing_message};
+    const rk_actor_spawn_options spawn = {
+        .arg = &t->fabric, .arg_bytes = sizeof(rk_fabric *), .name = name};
+    assert_int_equal(
+        rk_actor_system_create(&(rk_actor_system_options){.workers = 1}, &system, NULL), RK_OK);
+    assert_int_equal(rk_actor_system_register_type(system, &actor, &type, NULL), RK_OK);
+    assert_int_equal(rk_actor_system_spawn(system, type, &spawn, &id), RK_OK);
+    return system;
+}
+
+static void test_actors_receive_by_name_and_topic(void **state)
+{
+    (void)state;
+    relay_fabric t;
+    relay_open(&t, NULL);
+    rk_runtime *runtime = relay_runtime(&t, RK_ISOLATION_NONE);
+    rk_mailbox *told = relay_mailbox(&t, "told");
+    rk_actor_system *system = summing_start(&t, "site/sum");
+    rk_actor_attachment *actors = NULL;
+    rk_err err = RK_ERR_INIT;
+    assert_int_equal(rk_fabric_attach_actors(t.fabric, system, "none/#", 0, &actors, &err),
+                     RK_NOT_FOUND);
+    assert_int_equal(rk_fabric_attach_actors(t.fabric, system, "#/a", 0, &actors, &err),
+                     RK_INVALID);
+    assert_int_equal(rk_fabric_attach_actors(t.fabric, system, "site/*", 0, &actors, &err), RK_OK);
+    uint32_t endpoint = rk_actor_attachment_endpoint(actors, "site/sum");
+    assert_int_equal(rk_actor_attachment_endpoint(actors, "site/other"), 0);
+    assert_int_equal(rk_fabric_subscribe(t.fabric, endpoint, "plant/#", 2, NULL), RK_OK);
+    const rk_attach_rule rules[] = {{.type = RELAY_FORWARDED, .topic = "plant/1", .qos = 2},
+                                    {.type = RELAY_TOLD, .endpoint = "site/sum"}};
+    rk_attachment *source = relay_attach(&t, relay_start(runtime, "source"),
+                                         &(rk_attach_options){.rules = rules, .rule_count = 2});
+    assert_int_equal(relay_send(&t, 0, "source", RELAY_FORWARD, 1), RK_RECEIPT_DELIVERED);
+    assert_int_equal(relay_receive(told, RELAY_TOLD), 2);
+    assert_int_equal(relay_send(&t, 0, "source", RELAY_TELL, 4), RK_RECEIPT_DELIVERED);
+    assert_int_equal(relay_receive(told, RELAY_TOLD), 7);
+    assert_int_equal(relay_send(&t, 0, "site/sum", RELAY_COUNT, 3), RK_RECEIPT_DELIVERED);
+    assert_int_equal(relay_receive(told, RELAY_TOLD), 10);
+    relay_wait(&t, RK_FABRIC_COMPLETED, 1);
+    uint64_t value = 1;
+    assert_int_equal(rk_fabric_call(t.fabric, 0, (rk_address){0, endpoint}, RELAY_ASK, &value,
+                                    sizeof value, UINT64_MAX, NULL, NULL, 0),
+                     RK_RECEIPT_REFUSED);
+    assert_int_equal(rk_actor_system_shutdown(system, UINT64_MAX), RK_OK);
+    assert_int_equal(relay_send(&t, 0, "site/sum", RELAY_COUNT, 3), RK_RECEIPT_CLOSED);
+    rk_fabric_detach_actors(actors);
+    rk_fabric_detach_actors(NULL);
+    assert_int_equal(relay_send(&t, 0, "site/sum", RELAY_COUNT, 3), RK_RECEIPT_NOT_FOUND);
+    rk_actor_system_destroy(system);
+    rk_fabric_detach(source);
+    rk_runtime_destroy(runtime);
+    rk_mailbox_destroy(told);
+    relay_close(&t);
 }
 
 static void test_a_kernel_publishes_to_kernels_and_a_mailbox(void **state)
@@ -411,6 +497,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_runtimes),
         cmocka_unit_test(test_two_runtimes_and_a_host_process),
+        cmocka_unit_test(test_actors_receive_by_name_and_topic),
         cmocka_unit_test(test_a_kernel_publishes_to_kernels_and_a_mailbox),
         cmocka_unit_test(test_a_parked_kernel_loses_nothing),
         cmocka_unit_test(test_a_parked_kernel_in_a_host_process_loses_nothing),
