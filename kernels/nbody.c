@@ -134,7 +134,13 @@ RK_FN void nbody_kick(rk_ctx *k, rk_u32 drift)
         RK_FOR_LANES(k, i, lo, hi)
         {
             v[i] += half_dt * a[i];
-            x[i] += drift != 0u ? dt * v[i] : 0;
+        }
+        if (drift == 0u) {
+            continue; /* other blocks read the positions now */
+        }
+        RK_FOR_LANES(k, i, lo, hi)
+        {
+            x[i] += dt * v[i];
         }
     }
 }

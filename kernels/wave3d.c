@@ -118,10 +118,7 @@ enum {
 #define WAVE_LINE (64u / (rk_u32)sizeof(rk_real))
 
 typedef struct wave {
-    rk_u32 nx;
-    rk_u32 ny;
-    rk_u32 nz;
-    rk_u32 rows;
+    rk_u32 nx, ny, nz, rows;
     rk_u64 plane; /* cells between planes */
     rk_u64 cells;
     RK_G rk_real *now;  /* time level n */
@@ -151,10 +148,7 @@ RK_FN void wave_view(rk_ctx *k, rk_u64 level, wave *w)
 
 /* Cells from a row to its neighbours across; 0, the row itself, at the faces of the box. */
 typedef struct wave_sides {
-    rk_u64 y0;
-    rk_u64 y1;
-    rk_u64 z0;
-    rk_u64 z1;
+    rk_u64 y0, y1, z0, z1;
 } wave_sides;
 
 RK_FN void wave_sides_of(const wave *w, rk_u32 row, wave_sides *sides)
@@ -639,10 +633,15 @@ RK_FN rk_u32 wave_is_stable(const wave *w, const wave_sides *d, rk_u32 x, rk_u64
     return (rk_f64)w->m[i] * sum <= 2.00001;
 }
 
-/* Fits the run [*lo, *hi) of equal cells to what a span may be; returns its walls along x. */
+/*
+ * Fits the run [*lo, *hi) of equal cells to what a span may be; returns its walls along x. A span
+ * reads the cells in front of it and behind it, so the field's first and last cell are in none.
+ */
 RK_FN rk_u32 wave_trim(const wave *w, rk_u64 base, rk_real s, rk_u32 *lo, rk_u32 *hi)
 {
     rk_u32 walls = 0u;
+    *lo += base + *lo == 0u ? 1u : 0u;
+    *hi -= base + *hi == w->cells ? 1u : 0u;
     rk_real before = *lo == 0u ? 0 : w->s[base + *lo - 1u];
     rk_real behind = *hi == w->nx ? 0 : w->s[base + *hi];
     if (before == 0) {
