@@ -1,14 +1,15 @@
 /*
- * roundtrip.c: from a command on the host to its answer on the host, through a resident kernel of
- * one block: rk_kernel_ping, then rk_kernel_wait.
+ * roundtrip.c: from a command on the host to its answer on the host, through a
+ * resident kernel of one block: rk_kernel_ping, then rk_kernel_wait.
  *
  *   hot        one after the other, nothing else to do
- *   idle       after 1 ms without commands: the kernel sleeps and has to be woken
- *   busy       the same, while every CPU has a thread that computes without pause
- *   busy_hot   one after the other, while every CPU has such a thread
+ *   idle       after 1 ms without commands: the kernel sleeps and has to be
+ * woken busy       the same, while every CPU has a thread that computes without
+ * pause busy_hot   one after the other, while every CPU has such a thread
  *
- * References: two threads that hand one word to and fro by polling (the least that two CPUs can
- * do), and by sleeping on it (the least that waking a thread can do).
+ * References: two threads that hand one word to and fro by polling (the least
+ * that two CPUs can do), by sleeping on it, and after 1 ms by waking one that
+ * sleeps while the other polls (the least that an idle kernel can do).
  */
 #include "bench/benches.h"
 #include "bench/pair.h"
@@ -23,13 +24,14 @@
 #include <time.h>
 
 #define HOT_PINGS 20000u
-#define IDLE_PINGS 50u
-#define BUSY_PINGS 50u
+#define IDLE_PINGS 100u
+#define BUSY_PINGS 200u
 #define BUSY_HOT_PINGS 2000u
 #define FUTEX_TRIPS 1000u
 #define PAUSE_NS 1000000
 
-/* ---- Threads that keep every CPU busy ------------------------------------------------------- */
+/* ---- Threads that keep every CPU busy
+ * ------------------------------------------------------- */
 
 typedef struct load {
     rk_thread *threads;
@@ -76,12 +78,27 @@ static rk_status load_start(load *l, rk_err *err)
     return RK_OK;
 }
 
-/* ---- The references -------------------------------------------------------------------------- */
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double quantile_us(const uint64_t *sorted_ns, uint64_t count, double quantile)
+{
+    uint64_t at = (uint64_t)((double)count * quantile);
+    return (double)sorted_ns[RK_MIN(at, count - 1)] / 1e3;
+}
+
+/* ---- The references
+ * -------------------------------------------------------------------------- */
 
 typedef struct futex_trips {
     alignas(2 * RK_CACHE_LINE) rk_u32 there;
     alignas(2 * RK_CACHE_LINE) rk_u32 back;
     rk_u32 count;
+    uint64_t *times_ns; /* of each trip; unused by make_trips */
 } futex_trips;
 
 static void answer_trips(void *context)
@@ -113,7 +130,37 @@ static rk_status futex_trip(const rk_bench_place *place, rk_u32 count, double *o
     return status;
 }
 
-/* ---- One way of pinging ---------------------------------------------------------------------- */
+/* The same with a pause before each, and a side that polls for the answer: one
+ * wake. Sorted. */
+static void make_idle_trips(void *context)
+{
+    static const struct timespec pause_time = {.tv_nsec = PAUSE_NS};
+    futex_trips *t = context;
+    for (rk_u32 i = 0; i < t->count; i++) {
+        (void)nanosleep(&pause_time, NULL);
+        uint64_t start = rk_clock_monotonic_ns();
+        rk_word_store_release(&t->there, i + 1);
+        rk_wake(&t->there, 1);
+        while (rk_word_load_acquire(&t->back) == i) {
+            rk_cpu_relax();
+        }
+        t->times_ns[i] = rk_clock_monotonic_ns() - start;
+    }
+    qsort(t->times_ns, t->count, sizeof *t->times_ns, compare);
+}
+
+static rk_status idle_trip(const rk_bench_place *place, rk_u32 count, uint64_t *buffer,
+                           double *out_us, rk_err *err)
+{
+    futex_trips t = {.count = count, .times_ns = buffer};
+    double seconds;
+    rk_status status = rk_bench_pair(place, answer_trips, make_idle_trips, &t, &seconds, err);
+    *out_us = status == RK_OK ? quantile_us(buffer, count, 0.5) : 0;
+    return status;
+}
+
+/* ---- One way of pinging
+ * ---------------------------------------------------------------------- */
 
 typedef struct way {
     const char *p50, *p99, *p999;
@@ -123,19 +170,6 @@ typedef struct way {
     double reach_p50, reach_p99; /* 0: none */
     rk_bench_samples samples[3];
 } way;
-
-static int compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double quantile_us(const uint64_t *sorted_ns, uint64_t count, double quantile)
-{
-    uint64_t at = (uint64_t)((double)count * quantile);
-    return (double)sorted_ns[RK_MIN(at, count - 1)] / 1e3;
-}
 
 static rk_status ping_often(rk_kernel *kernel, uint64_t count, bool pause, uint64_t *out_ns,
                             rk_err *err)
@@ -221,6 +255,7 @@ rk_status rk_bench_run_roundtrip(rk_bench_report *report, const rk_bench_options
     };
     rk_bench_place place = rk_bench_place_find();
     rk_bench_samples lines = {.count = 0};
+    rk_bench_samples wakes = {.count = 0};
     rk_bench_samples futexes = {.count = 0};
     rk_bench_samples ratios[2] = {{.count = 0}};
     uint64_t *buffer = calloc(HOT_PINGS, sizeof *buffer);
@@ -232,6 +267,7 @@ rk_status rk_bench_run_roundtrip(rk_bench_report *report, const rk_bench_options
     for (unsigned round = 0; round < rk_bench_rounds(options) && status == RK_OK; round++) {
         double line_ns = 0;
         double futex_us = 0;
+        double idle_us = 0;
         status = rk_bench_line_trip(&place, &line_ns, err);
         for (unsigned i = 0; i < RK_COUNT_OF(ways) && status == RK_OK; i++) {
             uint64_t count = RK_MIN(rk_bench_scaled(options, ways[i].pings), HOT_PINGS);
@@ -242,10 +278,15 @@ rk_status rk_bench_run_roundtrip(rk_bench_report *report, const rk_bench_options
                 futex_trip(&place, (rk_u32)rk_bench_scaled(options, FUTEX_TRIPS), &futex_us, err);
         }
         if (status == RK_OK) {
+            status = idle_trip(&place, (rk_u32)rk_bench_scaled(options, IDLE_PINGS), buffer,
+                               &idle_us, err);
+        }
+        if (status == RK_OK) {
+            rk_bench_sample(&wakes, idle_us);
             rk_bench_sample(&lines, line_ns / 1e3);
             rk_bench_sample(&futexes, futex_us);
             rk_bench_sample(&ratios[0], ways[0].samples[0].values[round] / (line_ns / 1e3));
-            rk_bench_sample(&ratios[1], ways[1].samples[0].values[round] / futex_us);
+            rk_bench_sample(&ratios[1], ways[1].samples[0].values[round] / idle_us);
         }
     }
     rk_bench_resident_close(&resident);
@@ -258,8 +299,9 @@ rk_status rk_bench_run_roundtrip(rk_bench_report *report, const rk_bench_options
     }
     rk_bench_put_samples(report, RK_BENCH_REFERENCE, "line_trip_us", &lines, "us");
     rk_bench_put_samples(report, RK_BENCH_REFERENCE, "futex_trip_us", &futexes, "us");
+    rk_bench_put_samples(report, RK_BENCH_REFERENCE, "idle_wake_us", &wakes, "us");
     rk_bench_put_samples(report, RK_BENCH_RATIO, "hot_vs_line_trip", &ratios[0], "");
-    rk_bench_put_samples(report, RK_BENCH_RATIO, "idle_vs_futex_trip", &ratios[1], "");
+    rk_bench_put_samples(report, RK_BENCH_RATIO, "idle_vs_wake", &ratios[1], "");
     rk_bench_note(report, "ping, one block; quantiles of each round, medians over rounds; busy: "
                           "one computing thread per CPU, a ping every millisecond");
     return RK_OK;

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A host that polls for longer keeps the kernel from a CPU that they share. */
-#define SPIN_NS 20000u
+/* A sleeping kernel takes half of this to wake; a host that sleeps as well waits for two wakes. */
+#define SPIN_NS 50000u
 #define BELL_TURN_NS ((uint64_t)RK_NS_PER_S)
 #define DEFAULT_IN_FLIGHT 256u
 

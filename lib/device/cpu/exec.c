@@ -19,9 +19,11 @@
 #include <string.h>
 #include <time.h>
 
+#define LOOKS_BEFORE_CLOCK 64u
 #define SPIN_IDLE_NS 20000u
+#define SILENCE_NS 200000u
 #define SPIN_BARRIER_NS 100000u
-#define SPIN_CROWDED_NS 2000u
+#define SPIN_SHORT_NS 2000u
 /* With the usual turns a kernel that a command wakes waits up to a tick (4 ms) for a busy CPU. */
 #define TURN_NS 100000u
 
@@ -68,27 +70,34 @@ static bool idle_ready(void *context)
     return question->ready(question->k) != 0;
 }
 
+/*
+ * A command after a long silence is probably alone, and its sender may share this CPU and go on
+ * only when the kernel sleeps again: then it polls for a short time.
+ */
 static void env_idle(rk_ctx *k, rk_u32 (*ready)(rk_ctx *k))
 {
+    rk_cpu_exec *exec = ((rk_cpu_block *)k->driver)->exec;
     idle_question question = {k, ready};
-    for (unsigned i = 0; i < 256; i++) {
+    for (unsigned i = 0; i < LOOKS_BEFORE_CLOCK; i++) {
         if (ready(k) != 0) {
             return;
         }
         rk_cpu_relax();
     }
-    unsigned spin_ns = crowded() ? SPIN_CROWDED_NS : SPIN_IDLE_NS;
+    unsigned spin_ns = exec->woken_late || crowded() ? SPIN_SHORT_NS : SPIN_IDLE_NS;
     (void)atomic_fetch_sub_explicit(&awake_blocks, k->block_count, memory_order_relaxed);
+    uint64_t start_ns = env_now_ns();
     /* Never times out; damage to the bell would only make it return early, and the loop asks
      * again. */
     (void)rk_bell_wait(&k->control->bell, idle_ready, &question, RK_NEVER, spin_ns);
+    exec->woken_late = env_now_ns() - start_ns > SILENCE_NS;
     (void)atomic_fetch_add_explicit(&awake_blocks, k->block_count, memory_order_relaxed);
 }
 
 static void env_wait(rk_ctx *k, rk_u32 *word, rk_u32 seen, rk_u32 *sleepers)
 {
     (void)k;
-    unsigned spin_ns = crowded() ? SPIN_CROWDED_NS : SPIN_BARRIER_NS;
+    unsigned spin_ns = crowded() ? SPIN_SHORT_NS : SPIN_BARRIER_NS;
     (void)rk_wait_while_equal_parked(word, seen, RK_NEVER, spin_ns, sleepers);
 }
 

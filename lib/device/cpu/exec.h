@@ -39,6 +39,7 @@ struct rk_cpu_exec {
     void (*on_exit)(void *context);
     void *on_exit_context;
     rk_cpu_block *blocks;
+    bool woken_late; /* the last command came after a long silence; of the block that decides */
 };
 
 /* Code loaded into this process. */
