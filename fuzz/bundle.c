@@ -5,8 +5,8 @@
 #include "fuzz/fuzz.h"
 
 #include "base/crc.h"
-#include "runtime/bundle.h"
-#include "runtime/bytes.h"
+#include "module/bundle.h"
+#include "module/bytes.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -18,8 +18,8 @@
 #include "core/ring.h"
 #include "core/slab.h"
 #include "device/device.h"
+#include "module/module.h"
 #include "runtime/layout.h"
-#include "runtime/module.h"
 #include "runtime/port.h"
 #include <ringkernel/command.h>
 

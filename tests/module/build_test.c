@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "runtime/build.h"
-#include "runtime/module.h"
+#include "module/build.h"
+#include "module/module.h"
 #include "support/skip.h"
 #include <fcntl.h>
 #include <poll.h>

@@ -12,8 +12,8 @@
 #include "base/crc.h"
 #include "base/file.h"
 #include "core/schema.h"
+#include "module/module.h"
 #include "module/small_bundle.h"
-#include "runtime/module.h"
 #include "support/random.h"
 #include <ringkernel/abi/control.h>
 #include <stdio.h>

@@ -5,9 +5,9 @@
 #ifndef RK_TESTS_MODULE_SMALL_BUNDLE_H
 #define RK_TESTS_MODULE_SMALL_BUNDLE_H
 
-#include "runtime/bundle.h"
-#include "runtime/bytes.h"
-#include "runtime/elf.h"
+#include "module/bundle.h"
+#include "module/bytes.h"
+#include "module/elf.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,525 @@
+/*
+ * sched.c: free delivery: which worker runs which actor when.
+ *
+ * A worker keeps runnable actors in a ring that it fills at the tail; it and thieves take from the
+ * head. What comes from outside is pushed on the worker's inject stack, which is always taken
+ * whole. Actors of a priority of their own, and normal ones that find the ring full, wait in lists.
+ *
+ * An actor runs on the worker that sent to it, so actors that talk to one another come together,
+ * and a worker that the system interrupts keeps only what it had. A worker without work looks at
+ * the others for a moment, takes half of what one has, or parks. What is sent from outside goes to
+ * the worker that ran the actor last, or to an idle one.
+ *
+ * No wake-up is lost: who hands work to another worker first pushes it and then looks whether that
+ * worker is parked; who parks first says so and then looks for work; all four in one total order
+ * (seq_cst). Work that a worker puts into its own ring needs no such care: it is awake. If it is
+ * kept busy by one long handler, others come and take the rest: as long as any worker is busy,
+ * parked ones look around every RESCUE_NS.
+ */
+#include "actor/parts.h"
+#include "base/clock.h"
+#include "base/wait.h"
+#include <stdlib.h>
+
+#define NORMAL RK_MSG_PRIORITY_NORMAL
+#define RESCUE_NS (1u * RK_NS_PER_MS)
+/* How often a worker without work looks at the others before it parks: some 20 microseconds. */
+#define SEARCH_ROUNDS 200u
+#define INJECT_PERIOD 32u
+#define TIMER_PERIOD 64u
+#define MOVE_MAX 256u /* actors that move between lists at once */
+
+RK_THREAD_LOCAL rk_worker *rk_this_worker;
+
+/* --- Lists --- */
+
+/* Doubles a full list; false: out of memory. Lock held. */
+static bool list_grow(rk_run_list *list)
+{
+    uint32_t capacity = list->capacity == 0 ? 256 : list->capacity * 2;
+    rk_actor **items = malloc(capacity * sizeof(rk_actor *));
+    if (items == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        items[i] = list->items[(list->head + i) % list->capacity];
+    }
+    free(list->items);
+    list->items = items;
+    list->head = 0;
+    list->capacity = capacity;
+    return true;
+}
+
+/* False: out of memory. */
+static bool list_push(rk_worker *w, unsigned level, rk_actor *a)
+{
+    rk_run_list *list = &w->lists[level];
+    rk_spin_lock(&list->lock);
+    bool ok = list->count < list->capacity || list_grow(list);
+    if (ok) {
+        list->items[(list->head + list->count++) % list->capacity] = a;
+        if (list->count == 1) {
+            atomic_fetch_or_explicit(&w->levels_mask, 1u << level, memory_order_seq_cst);
+        }
+    }
+    rk_spin_unlock(&list->lock);
+    return ok;
+}
+
+/* Takes up to max actors off a list, oldest first; returns how many. */
+static uint32_t list_take(rk_worker *owner, unsigned level, rk_actor **out, uint32_t max)
+{
+    rk_run_list *list = &owner->lists[level];
+    rk_spin_lock(&list->lock);
+    uint32_t count = RK_MIN(max, list->count);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = list->items[(list->head + i) % list->capacity];
+    }
+    if (count != 0) {
+        list->head = (list->head + count) % list->capacity;
+        list->count -= count;
+        if (list->count == 0) {
+            atomic_fetch_and_explicit(&owner->levels_mask, ~(1u << level), memory_order_relaxed);
+        }
+    }
+    rk_spin_unlock(&list->lock);
+    return count;
+}
+
+void rk_sched_finish(rk_worker *w)
+{
+    for (unsigned level = 0; level < RK_COUNT_OF(w->lists); level++) {
+        free(w->lists[level].items);
+    }
+}
+
+/* --- The ring --- */
+
+/* Owner. */
+static bool ring_push(rk_worker *w, rk_actor *a)
+{
+    uint32_t tail = atomic_load_explicit(&w->tail, memory_order_relaxed);
+    /* Acquire pairs with the take: the slot has been read before it is written again. */
+    uint32_t head = atomic_load_explicit(&w->head, memory_order_acquire);
+    if (tail - head == RK_RING_SLOTS) {
+        return false;
+    }
+    atomic_store_explicit(&w->ring[tail % RK_RING_SLOTS], a, memory_order_relaxed);
+    atomic_store_explicit(&w->tail, tail + 1, memory_order_release);
+    return true;
+}
+
+/* Owner. */
+static rk_actor *ring_pop(rk_worker *w)
+{
+    uint32_t head = atomic_load_explicit(&w->head, memory_order_relaxed);
+    uint32_t tail = atomic_load_explicit(&w->tail, memory_order_relaxed);
+    while (head != tail) {
+        rk_actor *a = atomic_load_explicit(&w->ring[head % RK_RING_SLOTS], memory_order_relaxed);
+        if (atomic_compare_exchange_weak_explicit(&w->head, &head, head + 1, memory_order_release,
+                                                  memory_order_relaxed)) {
+            if (tail - head > 2) {
+                rk_prefetch(atomic_load_explicit(&w->ring[(head + 2) % RK_RING_SLOTS],
+                                                 memory_order_relaxed));
+            }
+            return a;
+        }
+    }
+    return NULL;
+}
+
+static uint32_t ring_count(const rk_worker *w)
+{
+    uint32_t head = atomic_load_explicit(&w->head, memory_order_relaxed);
+    uint32_t tail = atomic_load_explicit(&w->tail, memory_order_seq_cst);
+    return tail - head > RK_RING_SLOTS ? 0 : tail - head;
+}
+
+/* --- Putting actors on lists --- */
+
+static void wake(rk_actor_system *sys, uint32_t number)
+{
+    uint64_t bit = 1ull << number;
+    if ((atomic_fetch_and_explicit(&sys->idle_mask, ~bit, memory_order_seq_cst) & bit) != 0) {
+        rk_worker *w = &sys->workers[number];
+        rk_atomic_add_u32(&w->park, 1, memory_order_release);
+        rk_wake(&w->park, 1);
+    }
+}
+
+static void wake_one(rk_actor_system *sys)
+{
+    uint64_t mask = atomic_load_explicit(&sys->idle_mask, memory_order_seq_cst);
+    if (mask != 0) {
+        wake(sys, rk_ctz_u64(mask));
+    }
+}
+
+void rk_sched_wake_all(rk_actor_system *sys)
+{
+    for (uint32_t i = 0; i < sys->worker_count; i++) {
+        wake(sys, i);
+    }
+}
+
+void rk_sched_wake_keeper(rk_actor_system *sys)
+{
+    uint32_t keeper = atomic_load_explicit(&sys->timekeeper, memory_order_seq_cst);
+    if (keeper != 0) {
+        wake(sys, keeper - 1);
+    } else {
+        wake_one(sys);
+    }
+}
+
+/* Pushes it on a worker's inject stack and wakes that worker if it is parked. */
+static void put_other(rk_worker *w, rk_actor *a)
+{
+    uint32_t old = atomic_load_explicit(&w->inject, memory_order_relaxed);
+    do {
+        a->run_next = old;
+    } while (!atomic_compare_exchange_weak_explicit(&w->inject, &old, a->index + 1,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+    if (atomic_load_explicit(&w->parked, memory_order_seq_cst) != 0) {
+        wake(w->ctx.origin.sys, w->number);
+    }
+}
+
+/* Puts it on the calling worker's own lists. */
+static void put_own(rk_worker *w, rk_actor *a)
+{
+    unsigned level = NORMAL;
+    if (RK_UNLIKELY((rk_actor_ctl(a) & RK_CTL_PRIORITY) != 0)) {
+        level = rk_type_at(w->ctx.origin.sys, a->type)->level;
+    }
+    uint32_t lists = atomic_load_explicit(&w->levels_mask, memory_order_relaxed);
+    if (RK_LIKELY(level == NORMAL && (lists & 1u << NORMAL) == 0) && RK_LIKELY(ring_push(w, a))) {
+        return;
+    }
+    if (!list_push(w, level, a)) {
+        put_other(w, a); /* the stack needs no memory */
+    }
+}
+
+/* Takes work from outside to the actor's last worker, or to an idle one if that is busy. */
+static void put_outside(rk_actor_system *sys, rk_actor *a)
+{
+    rk_worker *w = &sys->workers[atomic_load_explicit(&a->home, memory_order_relaxed)];
+    uint64_t idle = atomic_load_explicit(&sys->idle_mask, memory_order_relaxed);
+    if (idle != 0 && atomic_load_explicit(&w->parked, memory_order_relaxed) == 0) {
+        w = &sys->workers[rk_ctz_u64(idle)];
+    }
+    put_other(w, a);
+}
+
+void rk_schedule(rk_origin *o, rk_actor *a)
+{
+    rk_actor_system *sys = o->sys;
+    rk_worker *w = o->worker;
+    if (RK_UNLIKELY(w == NULL || sys->ordered)) {
+        if (!sys->ordered) {
+            put_outside(sys, a);
+        } else if (w == NULL) {
+            rk_control_wake(o, a);
+        } else {
+            rk_turns_activate(o, a);
+        }
+        return;
+    }
+    put_own(w, a);
+    /* Share when there is more than the next thing to do and nobody is on the way yet. */
+    if (RK_UNLIKELY(atomic_load_explicit(&sys->idle_mask, memory_order_relaxed) != 0) &&
+        atomic_load_explicit(&sys->searching, memory_order_relaxed) == 0 &&
+        (ring_count(w) >= 2 || atomic_load_explicit(&w->levels_mask, memory_order_relaxed) != 0)) {
+        wake_one(sys);
+    }
+}
+
+/* --- Finding the next actor --- */
+
+/* Takes the inject stack of a worker to the caller's own lists, oldest first; false: empty. */
+static bool inject_take(rk_worker *w, rk_worker *from)
+{
+    if (atomic_load_explicit(&from->inject, memory_order_seq_cst) == 0) {
+        return false;
+    }
+    /* Acquire pairs with the pushes. */
+    uint32_t next = atomic_exchange_explicit(&from->inject, 0, memory_order_acquire);
+    rk_actor *oldest = NULL;
+    while (next != 0) {
+        rk_actor *a = rk_table_at(w->ctx.origin.sys, next - 1);
+        next = a->run_next;
+        a->run_next = oldest == NULL ? 0 : oldest->index + 1;
+        oldest = a;
+    }
+    bool any = oldest != NULL;
+    while (oldest != NULL) {
+        uint32_t after = oldest->run_next;
+        put_own(w, oldest);
+        oldest = after == 0 ? NULL : rk_table_at(w->ctx.origin.sys, after - 1);
+    }
+    return any;
+}
+
+/* Fills the empty ring from the list that took what it could not hold; the first is returned. */
+static rk_actor *ring_refill(rk_worker *w)
+{
+    rk_actor *taken[MOVE_MAX];
+    uint32_t count = list_take(w, NORMAL, taken, MOVE_MAX);
+    for (uint32_t i = 1; i < count; i++) {
+        (void)ring_push(w, taken[i]); /* it has room: only this worker adds to it */
+    }
+    return count == 0 ? NULL : taken[0];
+}
+
+/*
+ * Picks among priorities. The highest one that waits gets three of four picks, the next three of
+ * four of the rest, and so on: each gets its turn.
+ */
+static rk_actor *pick_level(rk_worker *w, uint32_t lists)
+{
+    uint32_t waiting = lists | (ring_count(w) != 0 ? 1u << NORMAL : 0);
+    unsigned skip = rk_ctz_u64(w->picks | 1u << 31) / 2;
+    unsigned level = rk_log2_u64(waiting);
+    while (skip-- != 0 && (waiting & ((1u << level) - 1)) != 0) {
+        level = rk_log2_u64(waiting & ((1u << level) - 1));
+    }
+    if (level == NORMAL) {
+        rk_actor *a = ring_pop(w);
+        return a != NULL ? a : ring_refill(w);
+    }
+    rk_actor *a = NULL;
+    (void)list_take(w, level, &a, 1);
+    return a;
+}
+
+static rk_actor *pick(rk_worker *w)
+{
+    w->picks++;
+    if (RK_UNLIKELY(w->picks % INJECT_PERIOD == 0)) {
+        inject_take(w, w);
+        if (w->picks % TIMER_PERIOD == 0) {
+            rk_actor_system_tick(w->ctx.origin.sys);
+        }
+    }
+    uint32_t lists = atomic_load_explicit(&w->levels_mask, memory_order_relaxed);
+    if (RK_UNLIKELY(lists != 0)) {
+        rk_actor *a = pick_level(w, lists);
+        if (a != NULL) {
+            return a;
+        }
+    }
+    rk_actor *a = ring_pop(w);
+    if (a == NULL && inject_take(w, w)) {
+        lists = atomic_load_explicit(&w->levels_mask, memory_order_relaxed);
+        a = lists != 0 ? pick_level(w, lists) : ring_pop(w);
+    }
+    return a;
+}
+
+/* Takes half of another worker's ring, at least keep entries staying; one is returned. */
+static rk_actor *steal_ring(rk_worker *w, rk_worker *victim, uint32_t keep)
+{
+    rk_actor *taken[MOVE_MAX];
+    /* Acquire on head orders it before tail; acquire on tail pairs with ring_push. */
+    uint32_t head = atomic_load_explicit(&victim->head, memory_order_acquire);
+    uint32_t tail = atomic_load_explicit(&victim->tail, memory_order_acquire);
+    uint32_t count = tail - head;
+    if (count > RK_RING_SLOTS || count <= keep) {
+        return NULL;
+    }
+    count = RK_MIN((count + 1) / 2, MOVE_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        taken[i] =
+            atomic_load_explicit(&victim->ring[(head + i) % RK_RING_SLOTS], memory_order_relaxed);
+    }
+    if (!atomic_compare_exchange_strong_explicit(&victim->head, &head, head + count,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        return NULL;
+    }
+    for (uint32_t i = 1; i < count; i++) {
+        put_own(w, taken[i]);
+    }
+    return taken[0];
+}
+
+/* Takes actors from another worker's lists. */
+static rk_actor *steal_list(rk_worker *w, rk_worker *victim, unsigned level)
+{
+    rk_actor *taken[MOVE_MAX / 4];
+    uint32_t count = list_take(victim, level, taken, RK_COUNT_OF(taken));
+    for (uint32_t i = 1; i < count; i++) {
+        put_own(w, taken[i]);
+    }
+    return count == 0 ? NULL : taken[0];
+}
+
+/* Looks at one other worker. keep: leave it that many. */
+static rk_actor *steal(rk_worker *w, rk_worker *victim, uint32_t keep)
+{
+    uint32_t lists = atomic_load_explicit(&victim->levels_mask, memory_order_seq_cst);
+    rk_actor *a = lists != 0 ? steal_list(w, victim, rk_log2_u64(lists)) : NULL;
+    if (a == NULL) {
+        a = steal_ring(w, victim, keep);
+    }
+    if (a == NULL && keep == 0 && inject_take(w, victim)) {
+        a = pick(w);
+    }
+    return a;
+}
+
+static rk_actor *steal_any(rk_worker *w, uint32_t keep)
+{
+    rk_actor_system *sys = w->ctx.origin.sys;
+    for (uint32_t i = 1; i < sys->worker_count; i++) {
+        rk_worker *victim = &sys->workers[(w->number + i) % sys->worker_count];
+        rk_actor *a = steal(w, victim, keep);
+        if (a != NULL) {
+            rk_count(&w->producer.counters.steals);
+            return a;
+        }
+    }
+    return NULL;
+}
+
+/* --- Parking --- */
+
+static bool has_work(const rk_worker *w)
+{
+    return atomic_load_explicit(&w->inject, memory_order_seq_cst) != 0 || ring_count(w) != 0 ||
+           atomic_load_explicit(&w->levels_mask, memory_order_seq_cst) != 0;
+}
+
+static uint64_t all_workers(const rk_actor_system *sys)
+{
+    return sys->worker_count == 64 ? UINT64_MAX : (1ull << sys->worker_count) - 1;
+}
+
+bool rk_sched_is_idle(rk_actor_system *sys)
+{
+    uint32_t unparks = atomic_load_explicit(&sys->unparks, memory_order_seq_cst);
+    if (atomic_load_explicit(&sys->idle_mask, memory_order_seq_cst) != all_workers(sys)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < sys->worker_count; i++) {
+        if (has_work(&sys->workers[i])) {
+            return false;
+        }
+    }
+    /* Nobody woke up in between, so what was seen was true at once. */
+    return atomic_load_explicit(&sys->idle_mask, memory_order_seq_cst) == all_workers(sys) &&
+           atomic_load_explicit(&sys->unparks, memory_order_seq_cst) == unparks;
+}
+
+/* How long to sleep; makes this worker the keeper of the timers if there are any and it can. */
+static uint64_t sleep_until(rk_worker *w)
+{
+    rk_actor_system *sys = w->ctx.origin.sys;
+    uint64_t until_ns = RK_NEVER;
+    uint32_t nobody = 0;
+    if (atomic_compare_exchange_strong_explicit(&sys->timekeeper, &nobody, w->number + 1,
+                                                memory_order_seq_cst, memory_order_relaxed)) {
+        until_ns = atomic_load_explicit(&sys->next_due_ns, memory_order_seq_cst);
+    }
+    if (atomic_load_explicit(&sys->idle_mask, memory_order_seq_cst) != all_workers(sys)) {
+        until_ns = RK_MIN(until_ns, rk_clock_monotonic_ns() + RESCUE_NS);
+    }
+    return until_ns;
+}
+
+/* Sleeps until there may be work. */
+static void park(rk_worker *w)
+{
+    rk_actor_system *sys = w->ctx.origin.sys;
+    uint64_t bit = 1ull << w->number;
+    uint32_t seen = rk_atomic_load_u32(&w->park, memory_order_acquire);
+    atomic_store_explicit(&w->parked, 1, memory_order_seq_cst);
+    uint64_t others = atomic_fetch_or_explicit(&sys->idle_mask, bit, memory_order_seq_cst);
+    if (!has_work(w) && rk_atomic_load_u32(&sys->halt, memory_order_seq_cst) == RK_HALT_NONE) {
+        if ((others | bit) == all_workers(sys)) {
+            rk_idle_tell(sys);
+        }
+        rk_count(&w->producer.counters.parks);
+        (void)rk_wait_while_equal(&w->park, seen, sleep_until(w), 0);
+        uint32_t me = w->number + 1;
+        atomic_compare_exchange_strong_explicit(&sys->timekeeper, &me, 0, memory_order_seq_cst,
+                                                memory_order_relaxed);
+    }
+    atomic_fetch_add_explicit(&sys->unparks, 1, memory_order_seq_cst);
+    atomic_fetch_and_explicit(&sys->idle_mask, ~bit, memory_order_seq_cst);
+    atomic_store_explicit(&w->parked, 0, memory_order_seq_cst);
+}
+
+/* Looks for work for a while, then parks; NULL: look at halt and try again. */
+static rk_actor *search(rk_worker *w)
+{
+    rk_actor_system *sys = w->ctx.origin.sys;
+    rk_actor *a = NULL;
+    atomic_fetch_add_explicit(&sys->searching, 1, memory_order_relaxed);
+    for (unsigned i = 0; a == NULL && i < (rk_wait_may_spin() ? SEARCH_ROUNDS : 1); i++) {
+        a = has_work(w) ? pick(w) : steal_any(w, 1);
+        if (rk_atomic_load_u32(&sys->halt, memory_order_relaxed) != RK_HALT_NONE) {
+            break;
+        }
+        for (unsigned pause = 0; a == NULL && pause < 4; pause++) {
+            rk_cpu_relax();
+        }
+    }
+    atomic_fetch_sub_explicit(&sys->searching, 1, memory_order_relaxed);
+    if (a == NULL) {
+        park(w);
+        rk_actor_system_tick(sys);
+        a = has_work(w) ? pick(w) : steal_any(w, 0);
+    }
+    return a;
+}
+
+static void run(rk_worker *w, rk_actor *a)
+{
+    bool again = rk_run_free(w, a);
+    w->ctx.self = NULL;
+    if (again) {
+        put_own(w, a);
+    }
+}
+
+static void sched_loop(rk_worker *w)
+{
+    rk_actor_system *sys = w->ctx.origin.sys;
+    for (;;) {
+        if (RK_UNLIKELY(rk_atomic_load_u32(&sys->halt, memory_order_relaxed) != RK_HALT_NONE) &&
+            !rk_halt_wait(sys)) {
+            break;
+        }
+        rk_actor *a = pick(w);
+        if (RK_UNLIKELY(a == NULL)) {
+            a = search(w);
+            if (a == NULL) {
+                continue;
+            }
+        }
+        if (atomic_load_explicit(&a->home, memory_order_relaxed) != w->number) {
+            atomic_store_explicit(&a->home, (uint8_t)w->number, memory_order_relaxed);
+        }
+        rk_run_enter(w, a);
+        run(w, a);
+    }
+}
+
+void rk_sched_main(void *worker)
+{
+    jmp_buf panic;
+    rk_this_worker = worker;
+    rk_this_worker->ctx.panic = &panic;
+    if (setjmp(panic) != 0) {
+        /* A handler panicked: the actor goes on from here. */
+        rk_actor *a = rk_this_worker->ctx.self;
+        rk_run_panicked(&rk_this_worker->ctx);
+        if (rk_this_worker->ctx.self != NULL) {
+            run(rk_this_worker, a);
+        }
+    }
+    sched_loop(rk_this_worker);
+    rk_this_worker = NULL;
+}
