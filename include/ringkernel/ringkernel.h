@@ -7,6 +7,8 @@
 
 #include <ringkernel/actor.h>
 #include <ringkernel/actor_system.h>
+#include <ringkernel/attach.h>
+#include <ringkernel/attach_actors.h>
 #include <ringkernel/command.h>
 #include <ringkernel/deadletter.h>
 #include <ringkernel/fabric.h>
