@@ -20,7 +20,7 @@
     X(USAGE, 2, "The command line is wrong.")                                                      \
     X(INPUT, 3, "The input is wrong: a job file, a sound file, a module or a kernel source.")      \
     X(KERNEL, 4, "A kernel panicked or faulted; results up to then are saved.")                    \
-    X(STOPPED, 130, "Stopped early by Ctrl-C, SIGTERM or 'rk stop'; results up to then are saved.")
+    X(STOPPED, 130, "Stopped before its end, by Ctrl-C, SIGTERM or 'rk stop'; results are saved.")
 
 typedef enum rk_cli_exit {
 #define RK_CLI_EXIT_ENUM(symbol, value, text) RK_CLI_##symbol = (value),

@@ -12,6 +12,7 @@
 #include "base/value.h"
 #include "job/jobfile.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <signal.h>
@@ -139,6 +140,20 @@ static rk_status read_job(const char *path, rk_job *out_job, rk_err *err)
     return status;
 }
 
+/* Says what has begun: the job takes commands from here on. */
+static void note_start(rk_jobrun *jobrun)
+{
+    char steps[64] = "until it is stopped";
+    rk_jobrun_progress now;
+    rk_jobrun_look(jobrun, &now);
+    if (now.steps_total > 0) {
+        snprintf(steps, sizeof steps, "%" PRIu64 " steps", now.steps_total);
+    }
+    rk_jobrun_note(jobrun, "job '%s' runs, process %ld: %zu kernel%s, %s; results go to %s",
+                   jobrun->job->name, (long)getpid(), jobrun->part_count,
+                   jobrun->part_count == 1 ? "" : "s", steps, jobrun->options.folder);
+}
+
 /* Follows a running jobrun to its end. */
 static void follow(rk_jobrun *jobrun, rk_progress *progress)
 {
@@ -185,6 +200,9 @@ static int carry_out(const rk_cli_call *call, rk_jobrun *jobrun, rk_progress *pr
     if (status != RK_OK) {
         (void)rk_jobrun_fail(jobrun, NULL, &err); /* it keeps the first */
     } else {
+        if (!progress->quiet) {
+            note_start(jobrun);
+        }
         follow(jobrun, progress);
     }
     status = rk_jobrun_finish(jobrun, &err);

@@ -42,7 +42,8 @@ const rk_cli_command rk_cli_stop = {
     .summary = "end a running job and save what there is",
     .description =
         "Makes a job end as Ctrl-C does: its kernels stop at their next step boundary, and what "
-        "there is by then is saved. Returns at once; the job exits with code 130.",
+        "there is by then is saved. Returns at once; the job exits with code 130, or with 0 if it "
+        "is one that has no end.",
     RK_CLI_ARGUMENTS(arguments),
     RK_CLI_OPTIONS(options),
     .run = run,

@@ -95,15 +95,12 @@ void rk_jobrun_request_stop(rk_jobrun *run)
 /* ---- Driving one kernel --------------------------------------------------------------------- */
 
 /*
- * After the kernel ended: waits for the restart that its policy promises. RK_OK: it runs again,
- * from step 0; otherwise what ended it.
+ * After the kernel ended: waits until the event handler knows what comes of it. RK_OK: it was
+ * restarted and runs again, from step 0; otherwise what ended it.
  */
 static rk_status wait_restart(rk_part *part, uint32_t restarts, rk_status cause)
 {
     rk_jobrun *run = part->run;
-    if (part->spec == NULL || part->spec->restart == RK_JOB_RESTART_NEVER) {
-        return cause;
-    }
     rk_status status = cause;
     rk_mutex_lock(&run->lock);
     while (part->restarts == restarts && !part->has_ended && !is_stopping(run)) {

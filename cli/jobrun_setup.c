@@ -122,8 +122,9 @@ static void on_event(void *context, const rk_event *event)
     bool first = false;
     if (final) {
         rk_err err = RK_ERR_INIT;
-        (void)rk_err_set(&err, event->kind == RK_EVENT_PANICKED ? RK_PANIC : RK_FAULT,
-                         "kernel '%s' %s", event->kernel_name, event->text);
+        bool panic = rk_kernel_state(event->kernel) == RK_KERNEL_PANICKED;
+        (void)rk_err_set(&err, panic ? RK_PANIC : RK_FAULT, "kernel '%s' %s", event->kernel_name,
+                         event->text);
         first = rk_jobrun_fail(run, part, &err);
     }
     /* The first failure is what the run returns, so it is told at the end. */
