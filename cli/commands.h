@@ -6,7 +6,7 @@
 
 #include "cli/cli.h"
 
-/* Version of the protocol of control sockets: docs/control-protocol.md. */
+/* Version of the protocol of control sockets (protocol.h). */
 #define RK_CLI_PROTOCOL 1u
 
 extern const rk_cli_command rk_cli_run;

@@ -1,6 +1,6 @@
 /*
  * protocol.h: what travels through a control socket: one JSON object per line in each direction,
- * each request answered by one reply, in order. docs/control-protocol.md is the description.
+ * each request answered by one reply, in order.
  *
  * A request is never trusted: its size, depth, keys, types and lengths are checked here.
  */

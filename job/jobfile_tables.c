@@ -49,7 +49,7 @@ static const job_key kernel_keys[] = {
      .help = "What the kernel is called in this job."},
     {"module", JOB_TEXT, .required = true, AT(rk_job_kernel, module),
      .help = "A built-in module ('rk kernels' lists them), or the path of a bundle made by 'rk "
-             "build'; a path has a '/'."},
+             "build'; a path has a '/' or ends in '.rkm'."},
     {"blocks", JOB_COUNT, .default_text = "0", .max = 65535, AT(rk_job_kernel, blocks),
      .help = "Blocks of the grid; 0 leaves the choice to the runtime."},
     {"device", JOB_TEXT, AT(rk_job_kernel, device),

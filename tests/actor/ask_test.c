@@ -1,5 +1,5 @@
 /*
- * actor_ask_test.c: requests and replies, from outside and between actors, and timers.
+ * ask_test.c: requests and replies, from outside and between actors, and timers.
  */
 #include "actor/support.h"
 #include <sched.h>

@@ -1,5 +1,5 @@
 /*
- * actor_basic_test.c: types, spawning, sending, stopping, ids, and what callers may get wrong; in
+ * basic_test.c: types, spawning, sending, stopping, ids, and what callers may get wrong; in
  * both kinds of delivery.
  */
 #include "actor/support.h"

@@ -1,5 +1,5 @@
 /*
- * actor_mailbox_test.c: limits and what a full mailbox does, priorities, deadlines.
+ * mailbox_test.c: limits and what a full mailbox does, priorities, deadlines.
  */
 #include "actor/support.h"
 #include <sched.h>

@@ -1,5 +1,5 @@
 /*
- * actor_many_test.c: more than 100,000 actors alive at once in one system, every one at work.
+ * many_test.c: more than 100,000 actors alive at once in one system, every one at work.
  */
 #include "actor/support.h"
 #include <stdlib.h>

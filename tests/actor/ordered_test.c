@@ -1,5 +1,5 @@
 /*
- * actor_ordered_test.c: an ordered system does the same on any number of workers.
+ * ordered_test.c: an ordered system does the same on any number of workers.
  */
 #include "actor/support.h"
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 /*
- * actor_registry_test.c: names of actors and patterns over them.
+ * registry_test.c: names of actors and patterns over them.
  */
 #include "actor/support.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * actor_stress_test.c: many actors, workers and threads at once; nothing is lost or handled twice.
+ * stress_test.c: many actors, workers and threads at once; nothing is lost or handled twice.
  * Meant for the thread sanitizer.
  */
 #include "actor/support.h"

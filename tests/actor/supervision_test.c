@@ -1,5 +1,5 @@
 /*
- * actor_supervision_test.c: what happens when actors fail: restarts by every strategy against a
+ * supervision_test.c: what happens when actors fail: restarts by every strategy against a
  * model, limits, escalation, order of ends, heartbeats.
  */
 #include "actor/support.h"

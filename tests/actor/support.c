@@ -1,5 +1,5 @@
 /*
- * actor_support.c: the log and the probe.
+ * support.c: the log and the probe.
  */
 #include "actor/support.h"
 #include "base/wait.h"

@@ -1,5 +1,5 @@
 /*
- * actor_support.h: a system with a log, and an actor that does what it is told.
+ * support.h: a system with a log, and an actor that does what it is told.
  *
  * Every line of the log is a short text; tests compare the log with what they expect. A probe is an
  * actor whose messages are commands: see the PROBE_ types.
