@@ -6,7 +6,7 @@
  *      when a panic jumps out of a handler.
  *   2. The block that leaves last rings the K2H bell (so that the host looks at the state again),
  *      calls on_exit and then publishes `left`; after that nobody touches the exec but its owner.
- *   3. How long a block polls before it sleeps depends on how many blocks are resident: with more
+ *   3. How long a block polls before it sleeps depends on how many blocks are awake: with more
  *      blocks than CPUs, polling takes the CPU from the one that is waited for.
  */
 #include "device/cpu/exec.h"
@@ -27,8 +27,6 @@
 /* With the usual turns a kernel that a command wakes waits up to a tick (4 ms) for a busy CPU. */
 #define TURN_NS 100000u
 
-static _Atomic uint32_t resident_kernels;
-static _Atomic uint32_t resident_blocks;
 /* Blocks that are not asleep in idle: the ones that compete for CPUs. */
 static _Atomic uint32_t awake_blocks;
 static RK_THREAD_LOCAL rk_cpu_block *current_block;
@@ -36,12 +34,6 @@ static RK_THREAD_LOCAL rk_cpu_block *current_block;
 rk_cpu_block *rk_cpu_block_current(void)
 {
     return current_block;
-}
-
-void rk_cpu_exec_census(uint32_t *out_kernels, uint32_t *out_blocks)
-{
-    *out_kernels = atomic_load_explicit(&resident_kernels, memory_order_relaxed);
-    *out_blocks = atomic_load_explicit(&resident_blocks, memory_order_relaxed);
 }
 
 static bool crowded(void)
@@ -164,12 +156,10 @@ static void counters_publish(rk_control *control, const rk_loop *loop, const uin
 
 static void block_leave(rk_cpu_exec *exec)
 {
-    (void)atomic_fetch_sub_explicit(&resident_blocks, 1, memory_order_relaxed);
     (void)atomic_fetch_sub_explicit(&awake_blocks, 1, memory_order_relaxed);
     if (__atomic_sub_fetch(&exec->live, 1, __ATOMIC_ACQ_REL) != 0) {
         return;
     }
-    (void)atomic_fetch_sub_explicit(&resident_kernels, 1, memory_order_relaxed);
     rk_control *control = (rk_control *)exec->mapped;
     rk_loop *loop = (rk_loop *)exec->arena;
     counters_publish(control, loop, exec->mapped);
@@ -261,11 +251,8 @@ static rk_status blocks_start(rk_cpu_exec *exec, rk_err *err)
         exec->on_exit = NULL;
         uint32_t missing = exec->block_count - i;
         release_blocks((rk_loop *)exec->arena);
-        (void)atomic_fetch_sub_explicit(&resident_blocks, missing, memory_order_relaxed);
         (void)atomic_fetch_sub_explicit(&awake_blocks, missing, memory_order_relaxed);
-        if (__atomic_sub_fetch(&exec->live, missing, __ATOMIC_ACQ_REL) == 0) {
-            (void)atomic_fetch_sub_explicit(&resident_kernels, 1, memory_order_relaxed);
-        }
+        (void)__atomic_sub_fetch(&exec->live, missing, __ATOMIC_ACQ_REL);
         for (uint32_t j = 0; j < i; j++) {
             rk_thread_join(&exec->blocks[j].thread);
         }
@@ -316,8 +303,6 @@ rk_status rk_cpu_exec_start(const char *name, const rk_cpu_code *code, uint8_t *
         return rk_err_set(err, status, "no memory for %u blocks of kernel '%s'",
                           control->block_count, name);
     }
-    (void)atomic_fetch_add_explicit(&resident_kernels, 1, memory_order_relaxed);
-    (void)atomic_fetch_add_explicit(&resident_blocks, exec->block_count, memory_order_relaxed);
     (void)atomic_fetch_add_explicit(&awake_blocks, exec->block_count, memory_order_relaxed);
     status = blocks_start(exec, err);
     if (status != RK_OK) {

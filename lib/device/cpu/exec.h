@@ -69,9 +69,6 @@ void rk_cpu_exec_destroy(rk_cpu_exec *exec);
 /* Points a route of one kernel at another kernel of this process. */
 rk_status rk_cpu_exec_connect(rk_cpu_exec *from, uint32_t route, rk_cpu_exec *to, rk_err *err);
 
-/* Blocks of all kernels in this process, and the kernels. */
-void rk_cpu_exec_census(uint32_t *out_kernels, uint32_t *out_blocks);
-
 /* The block that the calling thread runs, NULL outside. Async-signal-safe. */
 rk_cpu_block *rk_cpu_block_current(void);
 
