@@ -118,6 +118,7 @@ static rk_status await_init(rk_kernel *kernel, rk_err *err)
         return status;
     }
     bool pinged = status == RK_OK;
+    uint32_t state;
     do {
         if (pinged) {
             status = rk_kernel_wait(kernel, id, START_LOOK_NS, &reply, err);
@@ -127,7 +128,10 @@ static rk_status await_init(rk_kernel *kernel, rk_err *err)
         } else {
             (void)rk_wait_while_equal(&kernel->resident, 1, rk_clock_deadline_ns(START_LOOK_NS), 0);
         }
-    } while (rk_kernel_state(kernel) == RK_KERNEL_LAUNCHED);
+        state = rk_kernel_state(kernel);
+        /* One that has failed is waited for until its exit is handled: restarted, or ended. */
+    } while (state == RK_KERNEL_LAUNCHED ||
+             (state >= RK_KERNEL_TERMINATED && rk_word_load_acquire(&kernel->ended) == 0));
     return rk_word_load_acquire(&kernel->ended) != 0 ? rk_kernel_end_status(kernel, err) : RK_OK;
 }
 
