@@ -8,6 +8,8 @@
 #include <string.h>
 
 const rk_bench rk_bench_table[] = {
+    {"actors", "bytes and time per actor, and messages per second, beside Erlang",
+     rk_bench_run_actors},
     {"fabric", "messages per second through the broker, and copies per second when publishing",
      rk_bench_run_fabric},
     {"hlc", "ticks per second of a hybrid logical clock on 1, 2 and 4 threads", rk_bench_run_hlc},

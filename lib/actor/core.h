@@ -1,22 +1,23 @@
 /*
  * core.h: the actor system from inside: its parts, and which file does what.
  *
- *   system.c   create, destroy, types, pause, idle, counters
- *   outside.c  spawning, sending and orders from outside
- *   table.c    slots and ids
- *   send.c     messages, delivery, full mailboxes, dead letters
- *   mailbox.c  the receiver's side: taking, sorting, dropping
- *   run.c      one actor's turn on a worker; handlers, panics
- *   spawn.c    making an actor
- *   life.c     start, fail, end, restart of one actor
- *   supervisor.c     what a parent does about its children
- *   sched.c    free delivery: run queues, stealing, parking
- *   turns.c    ordered delivery: turns
- *   boundary.c what happens between two turns
- *   timer.c    what is due later: timers
- *   ask.c      asks and futures
- *   beat.c     heartbeats
- *   registry.c       names
+ *   system.c      create, destroy, types, pause, idle, counters
+ *   outside.c     spawning, sending and orders from outside
+ *   table.c       slots and ids
+ *   send.c        messages, delivery, full mailboxes, dead letters
+ *   mailbox.c     the receiver's side: taking, sorting, dropping
+ *   run.c         one actor's turn on a worker; handlers, panics
+ *   spawn.c       making an actor
+ *   life.c        start, fail, end, restart of one actor
+ *   supervisor.c  what a parent does about its children
+ *   sched.c       free delivery: who runs what when, stealing, parking
+ *   queue.c       the run queues for that
+ *   turns.c       ordered delivery: turns
+ *   boundary.c    what happens between two turns
+ *   timer.c       what is due later: timers
+ *   ask.c         asks and futures
+ *   beat.c        heartbeats
+ *   registry.c    names
  *
  * Everything about one actor is done by the worker that holds it; actors and their parents talk by
  * control messages, so no lock covers a tree.
@@ -28,7 +29,6 @@
 #include "actor/record.h"
 #include "base/thread.h"
 #include <ringkernel/actor_system.h>
-#include <setjmp.h>
 
 #define RK_WORKERS_MAX 64u
 #define RK_TYPES_MAX 1024u
@@ -104,49 +104,6 @@ typedef struct rk_origin {
     rk_worker *worker; /* NULL: outside */
     uint64_t turn_bit; /* RK_HEAD_TURN or 0 */
 } rk_origin;
-
-struct rk_actor_ctx {
-    rk_origin origin;
-    rk_actor *self; /* the actor in hand; NULL between actors */
-    const rk_type_entry *type;
-    rk_actor_id id;
-    rk_message *message; /* in hand, to be freed */
-    uint64_t now_ns;     /* ordered: of the turn */
-    bool no_spawn;       /* in on_stop */
-    rk_actor_reason stop_reason;
-    bool in_handler;
-    bool panicked; /* of the last rk_run_guarded */
-    rk_status panic_code;
-    char panic_text[128];
-    jmp_buf *panic; /* where a panic goes */
-};
-
-/* Runnable actors of one priority. */
-typedef struct rk_run_list {
-    rk_spin lock;
-    rk_actor **items; /* a circle */
-    uint32_t head, count, capacity;
-} rk_run_list;
-
-struct rk_worker {
-    rk_actor_ctx ctx;
-    rk_thread thread;
-    uint32_t number;
-    uint32_t picks;
-    rk_producer producer;
-    rk_id_source ids;
-    struct rk_turn_scratch *scratch; /* ordered */
-    /* Written by others. */
-    alignas(RK_CACHE_LINE) _Atomic uint32_t inject; /* slot index + 1 of a stack; popped whole */
-    _Atomic uint32_t parked;                        /* or about to be */
-    uint32_t park;                                  /* futex word */
-    /* The ring: the owner writes tail, whoever takes writes head. */
-    alignas(RK_CACHE_LINE) _Atomic uint32_t head;
-    alignas(RK_CACHE_LINE) _Atomic uint32_t tail;
-    _Atomic uint32_t levels_mask; /* lists that may not be empty */
-    rk_run_list lists[8];         /* by priority; the normal one takes what the ring cannot */
-    _Atomic(rk_actor *) ring[RK_RING_SLOTS];
-};
 
 /* Senders outside share a few of these. */
 typedef struct rk_host_shard {

@@ -11,6 +11,9 @@
 #include "base/wait.h"
 #include <stdlib.h>
 
+/* A receiver that finds so many messages at once is far behind. */
+#define CONGESTED 2048u
+
 void rk_levels_push(rk_levels *levels, rk_message *m)
 {
     unsigned level = rk_message_level(m);
@@ -43,31 +46,35 @@ rk_message *rk_levels_pop(rk_levels *levels)
 }
 
 /* Empties the inbox: oldest first; *out_heads is the bitwise or of all heads. */
-static rk_message *inbox_take(rk_actor *a, uint64_t *out_heads)
+static rk_message *inbox_take(rk_actor *a, uint64_t *out_heads, size_t *out_count)
 {
     uint64_t word = atomic_load_explicit(&a->inbox, memory_order_relaxed);
-    *out_heads = 0;
-    if (rk_inbox_messages(word) == NULL) {
-        return NULL;
-    }
-    /* Acquire pairs with the release of each push. */
-    word = atomic_exchange_explicit(&a->inbox, rk_inbox_with(word, NULL), memory_order_acquire);
+    uint64_t heads = 0;
+    size_t count = 0;
     rk_message *oldest = NULL;
-    rk_message *m = rk_inbox_messages(word);
-    while (m != NULL) {
-        rk_message *next = m->next;
-        *out_heads |= m->head;
-        m->next = oldest;
-        oldest = m;
-        m = next;
+    if (rk_inbox_messages(word) != NULL) {
+        /* Acquire pairs with the release of each push. */
+        word = atomic_exchange_explicit(&a->inbox, rk_inbox_with(word, NULL), memory_order_acquire);
+        rk_message *m = rk_inbox_messages(word);
+        while (m != NULL) {
+            rk_message *next = m->next;
+            heads |= m->head;
+            m->next = oldest;
+            oldest = m;
+            m = next;
+            count++;
+        }
     }
+    *out_heads = heads;
+    *out_count = count;
     return oldest;
 }
 
 rk_message *rk_inbox_grab(rk_actor *a)
 {
     uint64_t heads;
-    return inbox_take(a, &heads);
+    size_t count;
+    return inbox_take(a, &heads, &count);
 }
 
 static void append(rk_actor *a, rk_message *list)
@@ -148,7 +155,11 @@ static void sort_in(rk_actor *a, rk_message *list, uint64_t heads)
 void rk_inbox_take(rk_actor *a)
 {
     uint64_t heads;
-    rk_message *list = inbox_take(a, &heads);
+    size_t count;
+    rk_message *list = inbox_take(a, &heads, &count);
+    if (RK_UNLIKELY(count >= CONGESTED)) {
+        rk_actor_ctl_set(a, RK_CTL_CONGESTED);
+    }
     if (RK_UNLIKELY((heads & RK_HEAD_SORT) != 0)) {
         sort_in(a, list, heads);
     } else if (RK_LIKELY(a->pending == NULL)) {
@@ -161,7 +172,8 @@ void rk_inbox_take(rk_actor *a)
 void rk_inbox_sort(rk_actor *a)
 {
     uint64_t heads;
-    rk_message *list = inbox_take(a, &heads);
+    size_t count;
+    rk_message *list = inbox_take(a, &heads, &count);
     if (list != NULL || (rk_actor_ctl(a) & RK_CTL_QUEUED) != 0) {
         sort_in(a, list, heads);
     }
@@ -324,9 +336,8 @@ bool rk_inbox_close(rk_origin *o, rk_actor *a, rk_actor_id id, rk_deadletter_rea
     bool boxed = (rk_actor_ctl(a) & RK_CTL_BOX) != 0;
     bool closed = false;
     while (!closed) {
-        uint64_t heads;
         rk_message *m;
-        append(a, inbox_take(a, &heads));
+        append(a, rk_inbox_grab(a));
         if (!end_taken(o, a, id, reason)) {
             return false;
         }
@@ -351,7 +362,6 @@ bool rk_inbox_close(rk_origin *o, rk_actor *a, rk_actor_id id, rk_deadletter_rea
 
 static void free_one(rk_actor_system *sys, rk_actor *a)
 {
-    uint64_t heads;
     rk_visit v;
     rk_message *m;
     if (rk_inbox_messages(atomic_load_explicit(&a->inbox, memory_order_acquire)) == NULL &&
@@ -363,7 +373,7 @@ static void free_one(rk_actor_system *sys, rk_actor *a)
         return; /* a free slot: pending links it */
     }
     rk_visit_enter(&v, sys);
-    append(a, inbox_take(a, &heads));
+    append(a, rk_inbox_grab(a));
     while ((m = a->pending) != NULL) {
         a->pending = m->next;
         rk_message_free(&v.origin, m);

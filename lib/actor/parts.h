@@ -5,7 +5,7 @@
 #ifndef RK_ACTOR_PARTS_H
 #define RK_ACTOR_PARTS_H
 
-#include "actor/core.h"
+#include "actor/worker.h"
 
 /* --- system.c --- */
 
@@ -153,7 +153,6 @@ bool rk_intensity_note(rk_intensity *intensity, const rk_actor_type *type, uint6
 /* Puts a runnable actor (its scheduled bit was just set) on a list. */
 void rk_schedule(rk_origin *o, rk_actor *a);
 void rk_sched_main(void *worker);
-void rk_sched_finish(rk_worker *w);
 void rk_sched_wake_all(rk_actor_system *sys);
 /* Something is due earlier than the parked workers know. */
 void rk_sched_wake_keeper(rk_actor_system *sys);

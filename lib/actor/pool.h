@@ -58,6 +58,7 @@ RK_INLINE void *rk_pool_take(rk_pool *pool, rk_pool_cache *cache, bool beyond_li
     void *block = cache->head;
     cache->head = *(void **)block;
     cache->count--;
+    rk_prefetch(cache->head);
     return block;
 }
 

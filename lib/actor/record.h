@@ -97,18 +97,19 @@ enum {
 };
 
 /* rk_actor.ctl: what makes a run or a send leave the fast path. */
-#define RK_CTL_URGENT (1u << 0)   /* something in the inbox cannot wait. Set by anyone */
-#define RK_CTL_QUEUED (1u << 1)   /* ext->queue is not empty */
-#define RK_CTL_HOLD (1u << 2)     /* handles control messages only */
-#define RK_CTL_LIMITED (1u << 3)  /* ext->depth counts */
-#define RK_CTL_BOX (1u << 4)      /* messages go through ext->box */
-#define RK_CTL_DRAINING (1u << 5) /* ends when its mailbox is empty; refuses sends */
-#define RK_CTL_START (1u << 6)    /* on_start is due */
-#define RK_CTL_EXIT (1u << 7)     /* rk_actor_exit was called */
-#define RK_CTL_PRIORITY (1u << 8) /* its type has a priority of its own */
-#define RK_CTL_NAMED (1u << 9)    /* the registry knows it. Set under the registry's lock */
-#define RK_CTL_WATCHED (1u << 10) /* on the list of heartbeats */
-#define RK_CTL_CLOSING (1u << 11) /* ordered: ends with this turn */
+#define RK_CTL_URGENT (1u << 0)     /* something in the inbox cannot wait. Set by anyone */
+#define RK_CTL_QUEUED (1u << 1)     /* ext->queue is not empty */
+#define RK_CTL_HOLD (1u << 2)       /* handles control messages only */
+#define RK_CTL_LIMITED (1u << 3)    /* ext->depth counts */
+#define RK_CTL_BOX (1u << 4)        /* messages go through ext->box */
+#define RK_CTL_DRAINING (1u << 5)   /* ends when its mailbox is empty; refuses sends */
+#define RK_CTL_START (1u << 6)      /* on_start is due */
+#define RK_CTL_EXIT (1u << 7)       /* rk_actor_exit was called */
+#define RK_CTL_PRIORITY (1u << 8)   /* its type has a priority of its own */
+#define RK_CTL_NAMED (1u << 9)      /* the registry knows it. Set under the registry's lock */
+#define RK_CTL_WATCHED (1u << 10)   /* on the list of heartbeats */
+#define RK_CTL_CLOSING (1u << 11)   /* ordered: ends with this turn */
+#define RK_CTL_CONGESTED (1u << 12) /* far behind with its mailbox */
 #define RK_CTL_RUN_MASK                                                                            \
     (RK_CTL_URGENT | RK_CTL_QUEUED | RK_CTL_HOLD | RK_CTL_LIMITED | RK_CTL_BOX | RK_CTL_DRAINING | \
      RK_CTL_START | RK_CTL_EXIT)

@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include <string.h>
 
-/* Messages that an actor handles before others get their turn. */
-#define SHARE 64u
+/* An actor's turn: what was in its mailbox when the turn began, at most for about this long; the
+ * clock is read once in so many messages. */
+#define TURN_NS (100u * RK_NS_PER_US)
+#define TURN_MESSAGES 64u
 
 void rk_run_enter(rk_worker *w, rk_actor *a)
 {
@@ -203,10 +205,27 @@ static RK_NOINLINE step run_special(rk_actor_ctx *ctx, rk_actor *a, uint32_t ctl
     return STEP_NONE;
 }
 
+/* Whether a turn that has handled so many messages is over. */
+static bool turn_over(const rk_actor_ctx *ctx, uint64_t *until_ns)
+{
+    uint64_t now_ns = rk_clock_monotonic_ns();
+    if (*until_ns == 0) {
+        *until_ns = now_ns + TURN_NS;
+        return false;
+    }
+    return now_ns >= *until_ns ||
+           rk_atomic_load_u32(&ctx->origin.sys->halt, memory_order_relaxed) != RK_HALT_NONE;
+}
+
 bool rk_run_free(rk_worker *w, rk_actor *a)
 {
     rk_actor_ctx *ctx = &w->ctx;
-    for (unsigned share = SHARE; share != 0; share--) {
+    uint64_t until_ns = 0;
+    bool taken_once = false;
+    for (unsigned count = 1;; count++) {
+        if (RK_UNLIKELY(count % TURN_MESSAGES == 0) && turn_over(ctx, &until_ns)) {
+            return true;
+        }
         uint32_t ctl = rk_actor_ctl(a);
         if (RK_UNLIKELY((ctl & RK_CTL_RUN_MASK) != 0)) {
             step s = run_special(ctx, a, ctl);
@@ -219,14 +238,18 @@ bool rk_run_free(rk_worker *w, rk_actor *a)
         }
         rk_message *m = a->pending;
         if (m == NULL) {
-            rk_inbox_take(a);
-            m = a->pending;
-            if (m == NULL) {
-                if ((rk_actor_ctl(a) & (RK_CTL_QUEUED | RK_CTL_EXIT)) == 0 && rk_inbox_release(a)) {
-                    return false;
-                }
-                continue;
+            if (RK_UNLIKELY((ctl & RK_CTL_CONGESTED) != 0)) {
+                rk_actor_ctl_clear(a, RK_CTL_CONGESTED);
             }
+            if (rk_inbox_release(a)) {
+                return false;
+            }
+            if (taken_once) {
+                return true;
+            }
+            taken_once = true;
+            rk_inbox_take(a);
+            continue;
         }
         a->pending = m->next;
         rk_prefetch(m->next);
@@ -234,8 +257,10 @@ bool rk_run_free(rk_worker *w, rk_actor *a)
         if (RK_UNLIKELY(ctx->self == NULL)) {
             return false;
         }
+        if (RK_UNLIKELY(ctx->behind != NULL)) {
+            return true;
+        }
     }
-    return true;
 }
 
 /* --- What a handler asks about itself --- */

@@ -10,6 +10,9 @@
  * the others for a moment, takes half of what one has, or parks. What is sent from outside goes to
  * the worker that ran the actor last, or to an idle one.
  *
+ * A sender whose receiver is far behind (RK_CTL_CONGESTED) is set aside for a while: the receiver
+ * then works on messages that are still in the caches, and memory stays bounded in practice.
+ *
  * No wake-up is lost: who hands work to another worker first pushes it and then looks whether that
  * worker is parked; who parks first says so and then looks for work; all four in one total order
  * (seq_cst). Work that a worker puts into its own ring needs no such care: it is awake. If it is
@@ -17,9 +20,9 @@
  * parked ones look around every RESCUE_NS.
  */
 #include "actor/parts.h"
+#include "actor/queue.h"
 #include "base/clock.h"
 #include "base/wait.h"
-#include <stdlib.h>
 
 #define NORMAL RK_MSG_PRIORITY_NORMAL
 #define RESCUE_NS (1u * RK_NS_PER_MS)
@@ -27,114 +30,12 @@
 #define SEARCH_ROUNDS 200u
 #define INJECT_PERIOD 32u
 #define TIMER_PERIOD 64u
+/* A sender whose receiver is far behind waits so long, and then so often again. */
+#define DELAY_NS (50u * RK_NS_PER_US)
+#define DELAYS_MAX 20u
 #define MOVE_MAX 256u /* actors that move between lists at once */
 
 RK_THREAD_LOCAL rk_worker *rk_this_worker;
-
-/* --- Lists --- */
-
-/* Doubles a full list; false: out of memory. Lock held. */
-static bool list_grow(rk_run_list *list)
-{
-    uint32_t capacity = list->capacity == 0 ? 256 : list->capacity * 2;
-    rk_actor **items = malloc(capacity * sizeof(rk_actor *));
-    if (items == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < list->count; i++) {
-        items[i] = list->items[(list->head + i) % list->capacity];
-    }
-    free(list->items);
-    list->items = items;
-    list->head = 0;
-    list->capacity = capacity;
-    return true;
-}
-
-/* False: out of memory. */
-static bool list_push(rk_worker *w, unsigned level, rk_actor *a)
-{
-    rk_run_list *list = &w->lists[level];
-    rk_spin_lock(&list->lock);
-    bool ok = list->count < list->capacity || list_grow(list);
-    if (ok) {
-        list->items[(list->head + list->count++) % list->capacity] = a;
-        if (list->count == 1) {
-            atomic_fetch_or_explicit(&w->levels_mask, 1u << level, memory_order_seq_cst);
-        }
-    }
-    rk_spin_unlock(&list->lock);
-    return ok;
-}
-
-/* Takes up to max actors off a list, oldest first; returns how many. */
-static uint32_t list_take(rk_worker *owner, unsigned level, rk_actor **out, uint32_t max)
-{
-    rk_run_list *list = &owner->lists[level];
-    rk_spin_lock(&list->lock);
-    uint32_t count = RK_MIN(max, list->count);
-    for (uint32_t i = 0; i < count; i++) {
-        out[i] = list->items[(list->head + i) % list->capacity];
-    }
-    if (count != 0) {
-        list->head = (list->head + count) % list->capacity;
-        list->count -= count;
-        if (list->count == 0) {
-            atomic_fetch_and_explicit(&owner->levels_mask, ~(1u << level), memory_order_relaxed);
-        }
-    }
-    rk_spin_unlock(&list->lock);
-    return count;
-}
-
-void rk_sched_finish(rk_worker *w)
-{
-    for (unsigned level = 0; level < RK_COUNT_OF(w->lists); level++) {
-        free(w->lists[level].items);
-    }
-}
-
-/* --- The ring --- */
-
-/* Owner. */
-static bool ring_push(rk_worker *w, rk_actor *a)
-{
-    uint32_t tail = atomic_load_explicit(&w->tail, memory_order_relaxed);
-    /* Acquire pairs with the take: the slot has been read before it is written again. */
-    uint32_t head = atomic_load_explicit(&w->head, memory_order_acquire);
-    if (tail - head == RK_RING_SLOTS) {
-        return false;
-    }
-    atomic_store_explicit(&w->ring[tail % RK_RING_SLOTS], a, memory_order_relaxed);
-    atomic_store_explicit(&w->tail, tail + 1, memory_order_release);
-    return true;
-}
-
-/* Owner. */
-static rk_actor *ring_pop(rk_worker *w)
-{
-    uint32_t head = atomic_load_explicit(&w->head, memory_order_relaxed);
-    uint32_t tail = atomic_load_explicit(&w->tail, memory_order_relaxed);
-    while (head != tail) {
-        rk_actor *a = atomic_load_explicit(&w->ring[head % RK_RING_SLOTS], memory_order_relaxed);
-        if (atomic_compare_exchange_weak_explicit(&w->head, &head, head + 1, memory_order_release,
-                                                  memory_order_relaxed)) {
-            if (tail - head > 2) {
-                rk_prefetch(atomic_load_explicit(&w->ring[(head + 2) % RK_RING_SLOTS],
-                                                 memory_order_relaxed));
-            }
-            return a;
-        }
-    }
-    return NULL;
-}
-
-static uint32_t ring_count(const rk_worker *w)
-{
-    uint32_t head = atomic_load_explicit(&w->head, memory_order_relaxed);
-    uint32_t tail = atomic_load_explicit(&w->tail, memory_order_seq_cst);
-    return tail - head > RK_RING_SLOTS ? 0 : tail - head;
-}
 
 /* --- Putting actors on lists --- */
 
@@ -194,10 +95,11 @@ static void put_own(rk_worker *w, rk_actor *a)
         level = rk_type_at(w->ctx.origin.sys, a->type)->level;
     }
     uint32_t lists = atomic_load_explicit(&w->levels_mask, memory_order_relaxed);
-    if (RK_LIKELY(level == NORMAL && (lists & 1u << NORMAL) == 0) && RK_LIKELY(ring_push(w, a))) {
+    if (RK_LIKELY(level == NORMAL && (lists & 1u << NORMAL) == 0) &&
+        RK_LIKELY(rk_run_ring_push(w, a))) {
         return;
     }
-    if (!list_push(w, level, a)) {
+    if (!rk_run_list_push(w, level, a)) {
         put_other(w, a); /* the stack needs no memory */
     }
 }
@@ -231,7 +133,8 @@ void rk_schedule(rk_origin *o, rk_actor *a)
     /* Share when there is more than the next thing to do and nobody is on the way yet. */
     if (RK_UNLIKELY(atomic_load_explicit(&sys->idle_mask, memory_order_relaxed) != 0) &&
         atomic_load_explicit(&sys->searching, memory_order_relaxed) == 0 &&
-        (ring_count(w) >= 2 || atomic_load_explicit(&w->levels_mask, memory_order_relaxed) != 0)) {
+        (rk_run_ring_count(w) >= 2 ||
+         atomic_load_explicit(&w->levels_mask, memory_order_relaxed) != 0)) {
         wake_one(sys);
     }
 }
@@ -266,9 +169,9 @@ static bool inject_take(rk_worker *w, rk_worker *from)
 static rk_actor *ring_refill(rk_worker *w)
 {
     rk_actor *taken[MOVE_MAX];
-    uint32_t count = list_take(w, NORMAL, taken, MOVE_MAX);
+    uint32_t count = rk_run_list_take(w, NORMAL, taken, MOVE_MAX);
     for (uint32_t i = 1; i < count; i++) {
-        (void)ring_push(w, taken[i]); /* it has room: only this worker adds to it */
+        (void)rk_run_ring_push(w, taken[i]); /* it has room: only this worker adds to it */
     }
     return count == 0 ? NULL : taken[0];
 }
@@ -279,19 +182,55 @@ static rk_actor *ring_refill(rk_worker *w)
  */
 static rk_actor *pick_level(rk_worker *w, uint32_t lists)
 {
-    uint32_t waiting = lists | (ring_count(w) != 0 ? 1u << NORMAL : 0);
+    uint32_t waiting = lists | (rk_run_ring_count(w) != 0 ? 1u << NORMAL : 0);
     unsigned skip = rk_ctz_u64(w->picks | 1u << 31) / 2;
     unsigned level = rk_log2_u64(waiting);
     while (skip-- != 0 && (waiting & ((1u << level) - 1)) != 0) {
         level = rk_log2_u64(waiting & ((1u << level) - 1));
     }
     if (level == NORMAL) {
-        rk_actor *a = ring_pop(w);
+        rk_actor *a = rk_run_ring_pop(w);
         return a != NULL ? a : ring_refill(w);
     }
     rk_actor *a = NULL;
-    (void)list_take(w, level, &a, 1);
+    (void)rk_run_list_take(w, level, &a, 1);
     return a;
+}
+
+/* Sets a sender aside. */
+static void delay(rk_worker *w, rk_actor *a, rk_actor *behind)
+{
+    if (w->delayed_count == RK_COUNT_OF(w->delayed)) {
+        put_own(w, a);
+        return;
+    }
+    if (w->delayed_count == 0) {
+        w->delayed_until_ns = rk_clock_monotonic_ns() + DELAY_NS;
+    }
+    w->delayed[w->delayed_count++] = (rk_delayed){a, behind, DELAYS_MAX};
+}
+
+/* Takes those back whose receivers have caught up, or that have waited long enough. */
+static void delay_end(rk_worker *w)
+{
+    if (w->delayed_count == 0) {
+        return;
+    }
+    uint64_t now_ns = rk_clock_monotonic_ns();
+    if (now_ns < w->delayed_until_ns) {
+        return;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < w->delayed_count; i++) {
+        rk_delayed d = w->delayed[i];
+        if ((rk_actor_ctl(d.behind) & RK_CTL_CONGESTED) != 0 && --d.patience != 0) {
+            w->delayed[kept++] = d;
+        } else {
+            put_own(w, d.actor);
+        }
+    }
+    w->delayed_count = kept;
+    w->delayed_until_ns = now_ns + DELAY_NS;
 }
 
 static rk_actor *pick(rk_worker *w)
@@ -299,6 +238,7 @@ static rk_actor *pick(rk_worker *w)
     w->picks++;
     if (RK_UNLIKELY(w->picks % INJECT_PERIOD == 0)) {
         inject_take(w, w);
+        delay_end(w);
         if (w->picks % TIMER_PERIOD == 0) {
             rk_actor_system_tick(w->ctx.origin.sys);
         }
@@ -310,63 +250,33 @@ static rk_actor *pick(rk_worker *w)
             return a;
         }
     }
-    rk_actor *a = ring_pop(w);
+    rk_actor *a = rk_run_ring_pop(w);
     if (a == NULL && inject_take(w, w)) {
         lists = atomic_load_explicit(&w->levels_mask, memory_order_relaxed);
-        a = lists != 0 ? pick_level(w, lists) : ring_pop(w);
+        a = lists != 0 ? pick_level(w, lists) : rk_run_ring_pop(w);
     }
     return a;
-}
-
-/* Takes half of another worker's ring, at least keep entries staying; one is returned. */
-static rk_actor *steal_ring(rk_worker *w, rk_worker *victim, uint32_t keep)
-{
-    rk_actor *taken[MOVE_MAX];
-    /* Acquire on head orders it before tail; acquire on tail pairs with ring_push. */
-    uint32_t head = atomic_load_explicit(&victim->head, memory_order_acquire);
-    uint32_t tail = atomic_load_explicit(&victim->tail, memory_order_acquire);
-    uint32_t count = tail - head;
-    if (count > RK_RING_SLOTS || count <= keep) {
-        return NULL;
-    }
-    count = RK_MIN((count + 1) / 2, MOVE_MAX);
-    for (uint32_t i = 0; i < count; i++) {
-        taken[i] =
-            atomic_load_explicit(&victim->ring[(head + i) % RK_RING_SLOTS], memory_order_relaxed);
-    }
-    if (!atomic_compare_exchange_strong_explicit(&victim->head, &head, head + count,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
-        return NULL;
-    }
-    for (uint32_t i = 1; i < count; i++) {
-        put_own(w, taken[i]);
-    }
-    return taken[0];
-}
-
-/* Takes actors from another worker's lists. */
-static rk_actor *steal_list(rk_worker *w, rk_worker *victim, unsigned level)
-{
-    rk_actor *taken[MOVE_MAX / 4];
-    uint32_t count = list_take(victim, level, taken, RK_COUNT_OF(taken));
-    for (uint32_t i = 1; i < count; i++) {
-        put_own(w, taken[i]);
-    }
-    return count == 0 ? NULL : taken[0];
 }
 
 /* Looks at one other worker. keep: leave it that many. */
 static rk_actor *steal(rk_worker *w, rk_worker *victim, uint32_t keep)
 {
+    rk_actor *taken[MOVE_MAX];
+    uint32_t count = 0;
     uint32_t lists = atomic_load_explicit(&victim->levels_mask, memory_order_seq_cst);
-    rk_actor *a = lists != 0 ? steal_list(w, victim, rk_log2_u64(lists)) : NULL;
-    if (a == NULL) {
-        a = steal_ring(w, victim, keep);
+    if (lists != 0) {
+        count = rk_run_list_take(victim, rk_log2_u64(lists), taken, MOVE_MAX / 4);
     }
-    if (a == NULL && keep == 0 && inject_take(w, victim)) {
-        a = pick(w);
+    if (count == 0) {
+        count = rk_run_ring_steal(victim, keep, taken, MOVE_MAX);
     }
-    return a;
+    for (uint32_t i = 1; i < count; i++) {
+        put_own(w, taken[i]);
+    }
+    if (count != 0) {
+        return taken[0];
+    }
+    return keep == 0 && inject_take(w, victim) ? pick(w) : NULL;
 }
 
 static rk_actor *steal_any(rk_worker *w, uint32_t keep)
@@ -387,7 +297,8 @@ static rk_actor *steal_any(rk_worker *w, uint32_t keep)
 
 static bool has_work(const rk_worker *w)
 {
-    return atomic_load_explicit(&w->inject, memory_order_seq_cst) != 0 || ring_count(w) != 0 ||
+    return atomic_load_explicit(&w->inject, memory_order_seq_cst) != 0 ||
+           rk_run_ring_count(w) != 0 ||
            atomic_load_explicit(&w->levels_mask, memory_order_seq_cst) != 0;
 }
 
@@ -467,7 +378,13 @@ static rk_actor *search(rk_worker *w)
         }
     }
     atomic_fetch_sub_explicit(&sys->searching, 1, memory_order_relaxed);
-    if (a == NULL) {
+    if (a == NULL && w->delayed_count != 0) {
+        /* Not idle, only waiting: nobody is told. */
+        uint32_t seen = rk_atomic_load_u32(&w->park, memory_order_acquire);
+        (void)rk_wait_while_equal(&w->park, seen, w->delayed_until_ns, 0);
+        delay_end(w);
+        a = pick(w);
+    } else if (a == NULL) {
         park(w);
         rk_actor_system_tick(sys);
         a = has_work(w) ? pick(w) : steal_any(w, 0);
@@ -479,7 +396,11 @@ static void run(rk_worker *w, rk_actor *a)
 {
     bool again = rk_run_free(w, a);
     w->ctx.self = NULL;
-    if (again) {
+    rk_actor *behind = w->ctx.behind;
+    w->ctx.behind = NULL;
+    if (again && behind != NULL) {
+        delay(w, a, behind);
+    } else if (again) {
         put_own(w, a);
     }
 }

@@ -301,6 +301,9 @@ rk_status rk_post_take(rk_origin *o, rk_actor_id to, rk_message *m, bool may_blo
     if (RK_UNLIKELY(sort)) {
         rk_actor_ctl_set(a, RK_CTL_URGENT);
     }
+    if (RK_UNLIKELY((ctl & RK_CTL_CONGESTED) != 0) && o->worker != NULL) {
+        o->worker->ctx.behind = a;
+    }
     if (schedule) {
         rk_schedule(o, a);
     }

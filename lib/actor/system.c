@@ -2,6 +2,7 @@
  * system.c: creating and ending a system, its types and counters, and the calls from outside.
  */
 #include "actor/parts.h"
+#include "actor/queue.h"
 #include "base/clock.h"
 #include "base/wait.h"
 #include <stdlib.h>
@@ -160,7 +161,7 @@ static void free_parts(rk_actor_system *sys)
     rk_table_finish(sys);
     for (uint32_t i = 0; sys->workers != NULL && i < sys->worker_count; i++) {
         rk_id_source_finish(&sys->workers[i].ids);
-        rk_sched_finish(&sys->workers[i]);
+        rk_run_lists_finish(&sys->workers[i]);
     }
     for (uint32_t i = 0; sys->shards != NULL && i < RK_HOST_SHARDS; i++) {
         rk_id_source_finish(&sys->shards[i].ids);
