@@ -205,9 +205,7 @@ static void check_gpu(rk_finding *f)
         int written = snprintf(text + used, sizeof text - used, "%s%s %s", i ? ", " : "",
                                libraries[i].what, found ? found : "not found");
         used = RK_MIN(used + (size_t)written, sizeof text - 1);
-        if (handle != NULL) {
-            (void)dlclose(handle); /* nothing of it was used */
-        }
+        /* It stays loaded for the moment: unloading some of these libraries leaks. */
     }
     rk_finding_set(f, RK_FINDING_NOTE, "%s; this version runs kernels on CPUs", text);
 }

@@ -302,6 +302,15 @@ static rk_status check_names(rk_jobrun *run, rk_part *part, rk_err *err)
         if (rk_schema_find_field(schema, spec->fields[i].name) < 0) {
             return no_such(run, schema, "field", &spec->fields[i], names, schema->field_count, err);
         }
+        int index = rk_schema_find_field(schema, spec->fields[i].name);
+        if (spec->restart != RK_JOB_RESTART_NEVER &&
+            (schema->fields[index].flags & RK_FIELD_INPUT) == 0) {
+            (void)rk_err_set(err, RK_INVALID,
+                             "field '%s' is no input of module '%s', so a restart would empty it; "
+                             "leave out 'restart', or declare the field as input",
+                             spec->fields[i].name, schema->name);
+            return at_mark(run, spec->fields[i].mark, err);
+        }
     }
     return RK_OK;
 }

@@ -5,7 +5,7 @@
     P(u32, n, "128", "cells", "cells on a side")                                                   \
     P(f32, share, "0.2", "", "share of a difference that flows in a step; stable below 0.25")
 #define RK_FIELDS(F)                                                                               \
-    F(f32, heat, "n,n", "K", "state,output", "temperature")                                        \
+    F(f32, heat, "n,n", "K", "state,input,output", "temperature")                                  \
     F(f32, next, "n,n", "K", "scratch", "temperature after this step")
 #define RK_PHASES(X) X(flow) X(take)
 #include <ringkernel/kernel.h>

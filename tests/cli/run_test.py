@@ -219,8 +219,8 @@ commands: [{at: 5, kernel: bird, command: custom, args: [4]}]
         self.assertEqual([name for name in os.listdir(self.path("ringkernel"))], [])
 
     def test_a_killed_run_leaves_no_half_written_files(self):
-        path = self.room(duration="1 s")
-        for count in range(0, 14):
+        path = self.room(duration="200 ms")
+        for count in range(0, 13, 2):
             job = self.start(path, "-o", "out")
             self.poll_until(lambda: sum(1 for _ in os.scandir(self.path("out"))) > count, job)
             job.kill()
@@ -275,6 +275,8 @@ class BadInput(rk.Case):
         refused("parameter 'cells'", "module: canary, params: {cells: -3}")
         refused("no variant 'f16'", "module: canary, variant: f16")
         refused("did you mean 'value'?", "module: canary, fields: {valu: 3}")
+        refused("no input of module 'canary'",
+                "module: canary, fields: {value: 3}, restart: on-fault")
         refused("none.raw", "module: canary, fields: {value: none.raw}")
         refused("has no field 'x'", "module: canary, run: {steps: 1}, outputs: [{field: x}]")
         refused("two or three dimensions",
