@@ -76,13 +76,15 @@ static void env_idle(rk_ctx *k, rk_u32 (*ready)(rk_ctx *k))
         }
         rk_cpu_relax();
     }
-    unsigned spin_ns = exec->woken_late || crowded() ? SPIN_SHORT_NS : SPIN_IDLE_NS;
+    bool late = atomic_load_explicit(&exec->woken_late, memory_order_relaxed);
+    unsigned spin_ns = late || crowded() ? SPIN_SHORT_NS : SPIN_IDLE_NS;
     (void)atomic_fetch_sub_explicit(&awake_blocks, k->block_count, memory_order_relaxed);
     uint64_t start_ns = env_now_ns();
     /* Never times out; damage to the bell would only make it return early, and the loop asks
      * again. */
     (void)rk_bell_wait(&k->control->bell, idle_ready, &question, RK_NEVER, spin_ns);
-    exec->woken_late = env_now_ns() - start_ns > SILENCE_NS;
+    atomic_store_explicit(&exec->woken_late, env_now_ns() - start_ns > SILENCE_NS,
+                          memory_order_relaxed);
     (void)atomic_fetch_add_explicit(&awake_blocks, k->block_count, memory_order_relaxed);
 }
 

@@ -39,7 +39,9 @@ struct rk_cpu_exec {
     void (*on_exit)(void *context);
     void *on_exit_context;
     rk_cpu_block *blocks;
-    bool woken_late; /* the last command came after a long silence; of the block that decides */
+    /* The last command came after a long silence. Of the block that decides; it goes from block to
+     * block through the kernel's barrier, which the thread sanitizer does not see. */
+    _Atomic bool woken_late;
 };
 
 /* Code loaded into this process. */
