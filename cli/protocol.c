@@ -113,8 +113,10 @@ static rk_status take_object(json_t *root, rk_request *request, rk_err *err)
         }
     }
     bool send = request->verb == RK_REQUEST_SEND;
-    if (send != (request->kernel != NULL) || send != (request->command != NULL)) {
-        return rk_err_set(err, RK_INVALID, "'send', and only 'send', has a kernel and a command");
+    if (send != (request->kernel != NULL) || send != (request->command != NULL) ||
+        (!send && request->arg_count > 0)) {
+        return rk_err_set(err, RK_INVALID,
+                          "'send', and only 'send', has a kernel, a command and arguments");
     }
     return RK_OK;
 }
