@@ -9,6 +9,7 @@
 #include "cli/help.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -217,8 +218,22 @@ static int close_output(int code)
     return code == RK_CLI_OK ? RK_CLI_FAILED : code;
 }
 
+/*
+ * Occupies standard descriptors that the caller has closed, so that no file of the program gets
+ * their numbers and what is meant for a terminal lands in it. Using them still fails.
+ */
+static void occupy_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            (void)open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY); /* the lowest free number: fd */
+        }
+    }
+}
+
 int rk_cli_main(int argc, char **argv)
 {
+    occupy_standard_descriptors();
     /* A reader that leaves early, or a limit on file sizes, must not kill a job that has results
      * to save: both are errors of the write then. */
     signal(SIGPIPE, SIG_IGN);

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOOK_NS (100u * (uint64_t)RK_NS_PER_MS)
@@ -65,13 +66,27 @@ static const rk_cli_example examples[] = {
 
 /* ---- Signals -------------------------------------------------------------------------------- */
 
+/* A wrapper may hand on what the terminal has sent already: the same signal so soon is one wish. */
+#define SAME_WISH_NS (300 * (int64_t)RK_NS_PER_MS)
+
 static volatile sig_atomic_t signals_seen;
+static int first_signal; /* only the handler uses these two */
+static struct timespec first_time;
 static char socket_to_remove[RK_ENDPOINT_PATH_BYTES]; /* set before the handlers are */
 
 static void on_signal(int number)
 {
-    (void)number;
-    if (++signals_seen > 1) {
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* safe in a handler; this clock is always there */
+    if (signals_seen == 0) {
+        first_signal = number;
+        first_time = now;
+        signals_seen = 1;
+        return;
+    }
+    int64_t since_ns = ((int64_t)now.tv_sec - first_time.tv_sec) * (int64_t)RK_NS_PER_S +
+                       now.tv_nsec - first_time.tv_nsec;
+    if (number != first_signal || since_ns >= SAME_WISH_NS) {
         /* The second time: at once. Host processes end with this one. */
         if (socket_to_remove[0] != '\0') {
             (void)unlink(socket_to_remove);
@@ -83,7 +98,9 @@ static void on_signal(int number)
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
-    (void)sigemptyset(&action.sa_mask); /* these three cannot fail with valid arguments */
+    (void)sigemptyset(&action.sa_mask); /* these cannot fail with valid arguments */
+    (void)sigaddset(&action.sa_mask, SIGINT);
+    (void)sigaddset(&action.sa_mask, SIGTERM);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
 }
@@ -249,6 +266,7 @@ static int run_job(const rk_cli_call *call, const rk_job *job)
     int code;
     status = rk_jobrun_create(job, &run_options, &jobrun, &is_input, &err);
     if (status == RK_OK) {
+        rk_folder_clear(&folder);
         code = carry_out(call, jobrun, &progress);
         rk_jobrun_destroy(jobrun);
     } else {

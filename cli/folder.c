@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct sweep {
@@ -24,9 +25,7 @@ typedef struct sweep {
 static int find_leftover(void *context, const char *name)
 {
     sweep *found = context;
-    bool stale = rk_file_is_temporary(name) || strcmp(name, "summary.txt") == 0 ||
-                 strcmp(name, "summary.json") == 0;
-    if (stale && found->count < sizeof found->names / sizeof found->names[0]) {
+    if (rk_file_is_temporary(name) && found->count < sizeof found->names / sizeof found->names[0]) {
         snprintf(found->names[found->count++], sizeof found->names[0], "%s", name);
     }
     return 0;
@@ -83,6 +82,8 @@ static rk_status check_space(const char *folder, uint64_t needed_bytes, rk_err *
 rk_status rk_folder_open(const char *path, uint64_t needed_bytes, rk_folder *out_folder,
                          rk_err *err)
 {
+    struct stat before;
+    bool made = lstat(path, &before) != 0;
     if (strlen(path) > PATH_MAX - 300) {
         return rk_err_set(err, RK_LIMIT, "the name of the output folder is too long");
     }
@@ -112,16 +113,32 @@ rk_status rk_folder_open(const char *path, uint64_t needed_bytes, rk_folder *out
         status = rk_err_set(err, RK_NO_MEMORY, "no memory for the name of the output folder");
         goto close_fd;
     }
-    *out_folder = (rk_folder){.path = copy, .fd = fd};
+    *out_folder = (rk_folder){.path = copy, .fd = fd, .made = made};
     return RK_OK;
 close_fd:
+    if (made) {
+        (void)rmdir(path); /* one that holds something stays */
+    }
     (void)close(fd);
     return status;
+}
+
+void rk_folder_clear(rk_folder *folder)
+{
+    static const char *const summaries[] = {"summary.txt", "summary.json"};
+    for (size_t i = 0; i < sizeof summaries / sizeof summaries[0]; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/%s", folder->path, summaries[i]);
+        (void)rk_file_unlink(path); /* at worst it stays, and is replaced at the end */
+    }
 }
 
 void rk_folder_close(rk_folder *folder)
 {
     if (folder->path != NULL) {
+        if (folder->made) {
+            (void)rmdir(folder->path); /* one that holds something stays */
+        }
         (void)close(folder->fd); /* and the lock with it */
         free(folder->path);
         folder->path = NULL;

@@ -5,6 +5,7 @@
  * direction, so that a thin table top does not vanish. Later furniture covers earlier furniture.
  */
 #include "base/compiler.h"
+#include "base/memory.h"
 #include "job/room_internal.h"
 
 #include <math.h>
@@ -80,8 +81,16 @@ static rk_status check_memory(room_context *context)
     const rk_room_grid *grid = context->grid;
     uint64_t needed = grid->cell_count * RK_ROOM_BYTES_PER_CELL;
     uint64_t limit = spec->grid.memory_limit_bytes ? spec->grid.memory_limit_bytes : 2ull << 30;
-    if (needed <= limit) {
+    uint64_t available = rk_memory_available_bytes(RK_MEMINFO_PATH);
+    if (needed <= limit && needed <= available) {
         return RK_OK;
+    }
+    if (needed <= limit) {
+        return room_fail(spec, spec->grid.mark, RK_NO_MEMORY, context->err,
+                         "grid: %u x %u x %u cells of %.4g m need %.1f MiB, but the machine has "
+                         "%.1f MiB of memory left; use a larger dx, or free memory",
+                         grid->nx, grid->ny, grid->nz, grid->dx_m, (double)needed / 1048576.0,
+                         (double)available / 1048576.0);
     }
     double fitting = grid->dx_m * cbrt((double)needed / (double)limit);
     return room_fail(spec, spec->grid.mark, RK_LIMIT, context->err,

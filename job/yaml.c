@@ -325,7 +325,11 @@ rk_status rk_yaml_load(rk_arena *arena, const char *data, size_t length, const c
     if (!yaml_parser_initialize(&in.parser)) {
         return no_memory(&in);
     }
-    yaml_parser_set_input_string(&in.parser, (const unsigned char *)data, length);
+    /* libyaml takes a byte order mark for text when it is told the encoding. */
+    static const char mark[] = "\xef\xbb\xbf";
+    size_t skipped = length >= 3 && memcmp(data, mark, 3) == 0 ? 3 : 0;
+    yaml_parser_set_input_string(&in.parser, (const unsigned char *)data + skipped,
+                                 length - skipped);
     yaml_parser_set_encoding(&in.parser, YAML_UTF8_ENCODING);
     rk_yaml_node *root = NULL;
     rk_status status = read_document(&in, &root);

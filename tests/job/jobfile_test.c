@@ -133,6 +133,15 @@ static void defaults_of_a_room(void **state)
     rk_job_finish(&job);
 }
 
+static void a_byte_order_mark_is_skipped(void **state)
+{
+    (void)state;
+    rk_job job;
+    good("\xef\xbb\xbfjob: marked\nkernels:\n  - {name: e, module: echo}\n", &job);
+    assert_string_equal(job.name, "marked");
+    rk_job_finish(&job);
+}
+
 static void refuse(const char *text, rk_status code, const char *part)
 {
     rk_job job;
@@ -343,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_of_kernels),
         cmocka_unit_test(defaults_of_a_room),
+        cmocka_unit_test(a_byte_order_mark_is_skipped),
         cmocka_unit_test(refusals_name_place_and_remedy),
         cmocka_unit_test(refusals_in_a_room),
         cmocka_unit_test(every_cut_of_a_good_file_is_handled),

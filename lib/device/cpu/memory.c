@@ -1,6 +1,7 @@
 /*
  * memory.c: arenas and mapped pages in the host's memory, and what the machine offers.
  */
+#include "base/memory.h"
 #include "base/thread.h"
 #include "device/cpu/cpu.h"
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #define HUGE_PAGE_BYTES ((uint64_t)2 * 1024 * 1024)
+#define LARGE_BYTES ((uint64_t)256 * 1024 * 1024) /* from here on it is asked whether it fits */
 
 rk_status rk_cpu_mem_alloc(uint64_t bytes, bool shared, rk_mem *out_mem, rk_err *err)
 {
@@ -19,6 +21,13 @@ rk_status rk_cpu_mem_alloc(uint64_t bytes, bool shared, rk_mem *out_mem, rk_err 
         return rk_err_set(err, RK_INVALID, "cannot allocate %llu bytes", (unsigned long long)bytes);
     }
     size &= ~(unit - 1);
+    uint64_t available = size >= LARGE_BYTES ? rk_memory_available_bytes(RK_MEMINFO_PATH) : size;
+    if (size > available) {
+        return rk_err_set(err, RK_NO_MEMORY,
+                          "a kernel needs %llu MiB, but the machine has %llu MiB of memory left; "
+                          "use a smaller problem, or free memory",
+                          (unsigned long long)(size >> 20), (unsigned long long)(available >> 20));
+    }
     int fd = -1;
     if (shared) {
         fd = memfd_create("ringkernel", MFD_CLOEXEC);
