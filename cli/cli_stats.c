@@ -40,10 +40,12 @@ static void append_text(rk_str *out, const json_t *job)
     char took[RK_VALUE_TEXT_BYTES];
     double seconds = rk_reply_number(job, "seconds");
     (void)rk_value_format_duration(seconds > 0.0 ? (uint64_t)(seconds * 1e9) : 0, took);
-    rk_str_appendf(out, "job %s, process %llu: %s for %s, %llu of %llu steps, %.0f Mcells/s\n",
-                   rk_reply_text(job, "job"), rk_reply_count(job, "pid"),
-                   rk_reply_text(job, "state"), took, rk_reply_count(job, "steps"),
-                   rk_reply_count(job, "steps_total"), rk_reply_number(job, "mcells_per_s"));
+    rk_str_appendf(out, "job %s, process %llu: %s for %s, %llu", rk_reply_text(job, "job"),
+                   rk_reply_count(job, "pid"), rk_reply_text(job, "state"), took,
+                   rk_reply_count(job, "steps"));
+    unsigned long long total = rk_reply_count(job, "steps_total");
+    rk_str_appendf(out, total > 0 ? " of %llu steps" : " steps", total);
+    rk_str_appendf(out, ", %.0f Mcells/s\n", rk_reply_number(job, "mcells_per_s"));
     rk_str_appendf(out, "%-16s %-10s %-10s %12s %10s %10s %10s %10s %7s\n", "KERNEL", "MODULE",
                    "STATE", "STEP", "COMMANDS", "RECEIVED", "SENT", "EMITTED", "BUSY");
     size_t index;

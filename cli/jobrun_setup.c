@@ -116,8 +116,6 @@ static void on_event(void *context, const rk_event *event)
         part->restarts++;
         part->failure[0] = '\0';
     }
-    part->has_ended = part->has_ended || final || event->kind == RK_EVENT_TERMINATED;
-    rk_cond_broadcast(&run->changed);
     rk_mutex_unlock(&run->lock);
     bool first = false;
     if (final) {
@@ -127,6 +125,11 @@ static void on_event(void *context, const rk_event *event)
                          event->text);
         first = rk_jobrun_fail(run, part, &err);
     }
+    /* Its driver goes on from here: this handler's sentence comes first. */
+    rk_mutex_lock(&run->lock);
+    part->has_ended = part->has_ended || final || event->kind == RK_EVENT_TERMINATED;
+    rk_cond_broadcast(&run->changed);
+    rk_mutex_unlock(&run->lock);
     /* The first failure is what the run returns, so it is told at the end. */
     bool bad = failure || final || event->kind == RK_EVENT_RESTARTED;
     if ((bad && !first) || event->kind == RK_EVENT_STALLED) {
