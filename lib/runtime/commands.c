@@ -162,6 +162,16 @@ static bool pending_is_open(const rk_pending *pending)
     return state == PENDING_OPEN || state == PENDING_ACCEPTED;
 }
 
+static void count_open(rk_kernel *kernel, const rk_pending *pending, rk_u32 by)
+{
+    (void)rk_word_add(&kernel->in_flight, by);
+    if (pending->type == RK_CMD_RUN) {
+        (void)rk_word_add(&kernel->open_runs, by);
+    } else if (pending->type == RK_CMD_RESUME) {
+        (void)rk_word_add(&kernel->open_resumes, by);
+    }
+}
+
 static void pending_finish(rk_kernel *kernel, rk_pending *pending, rk_status status)
 {
     pending_close(kernel, pending);
@@ -243,13 +253,14 @@ rk_status rk_commands_submit(rk_kernel *kernel, const rk_msg_header *header, con
     }
     rk_word64_store(&pending->id, id);
     pending->has_slab = 0;
+    pending->type = header->type;
     pending->wanted = out_id != NULL;
     pending->record = record;
     pending->port = kernel->port_number;
     status = slot_fill(kernel, &slot, pending, payload, bytes, err);
     if (status == RK_OK) {
         slot.header.id = id;
-        (void)rk_word_add(&kernel->in_flight, 1);
+        count_open(kernel, pending, 1);
         kernel->next_id = id + 1;
         rk_word_store_release(&pending->state, PENDING_OPEN);
         /* Cannot fail: there is room, and nobody else takes it. */
@@ -429,7 +440,7 @@ static void pending_close(rk_kernel *kernel, rk_pending *pending)
         (void)rk_slab_free(&kernel->slab, &pending->slab);
         pending->has_slab = 0;
     }
-    (void)rk_word_add(&kernel->in_flight, (rk_u32)-1);
+    count_open(kernel, pending, (rk_u32)-1);
 }
 
 static void take_answer(rk_kernel *kernel, const rk_slot *slot)
@@ -534,6 +545,23 @@ void rk_commands_look(rk_kernel *kernel, bool wait_for_rx)
     }
     (void)drain(kernel);
     rx_give_up(kernel);
+}
+
+bool rk_commands_may_step(rk_kernel *kernel)
+{
+    if (rk_mutex_try_lock(&kernel->rx)) {
+        (void)drain(kernel);
+        rx_give_up(kernel);
+    }
+    uint32_t state = rk_kernel_state(kernel);
+    if (state == RK_KERNEL_RUNNING || state == RK_KERNEL_LAUNCHED) {
+        return true;
+    }
+    if (rk_word_load_acquire(&kernel->resident) == 0) {
+        return false;
+    }
+    return rk_word_load_acquire(&kernel->open_resumes) != 0 ||
+           (rk_word_load_acquire(&kernel->open_runs) != 0 && state != RK_KERNEL_PAUSED);
 }
 
 void rk_commands_fail_all(rk_kernel *kernel, rk_status status)

@@ -34,8 +34,7 @@ static rk_status find_slice(rk_kernel *kernel, const char *name, uint64_t first,
             kernel->name, (unsigned long long)first, (unsigned long long)(first + count), name,
             (unsigned long long)elements);
     }
-    uint32_t state = rk_kernel_state(kernel);
-    if (state == RK_KERNEL_RUNNING || state == RK_KERNEL_LAUNCHED) {
+    if (rk_commands_may_step(kernel)) {
         return rk_err_set(
             err, RK_STATE,
             "kernel '%s' is taking steps: pause it, or wait for its run, before its field "

@@ -45,6 +45,7 @@ typedef struct rk_pending {
     rk_u32 state;  /* pending_state; every change is a release */
     rk_u32 wanted; /* somebody will ask for the reply */
     rk_u32 has_slab;
+    rk_u32 type; /* of the command: RK_CMD_*, or a message's type */
     rk_slab_ref slab;
     void *record;      /* of the port's message; NULL: the host's own command */
     uint32_t port;     /* port_number of the time */
@@ -115,6 +116,8 @@ struct rk_kernel {
     rk_pending *pending;
     uint32_t in_flight_limit;
     rk_u32 in_flight;
+    rk_u32 open_runs;    /* of those in flight: runs */
+    rk_u32 open_resumes; /* and resumes */
 
     rk_mutex port_lock;
     const rk_port_ops *port; /* NULL: none is open */
@@ -177,6 +180,13 @@ void rk_commands_look(rk_kernel *kernel, bool wait_for_rx);
 rk_status rk_commands_wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadline_ns);
 /* The error of a kernel whose answer ring is damaged. */
 rk_status rk_commands_refuse_damaged(const rk_kernel *kernel, rk_err *err);
+/*
+ * Whether the kernel may take a step before the host's next command: it does so now, or a command
+ * that
+ * makes it do so has not been answered. Takes what has arrived first.
+ */
+bool rk_commands_may_step(rk_kernel *kernel);
+
 /* Takes what has arrived, then answers every open command with status. */
 void rk_commands_fail_all(rk_kernel *kernel, rk_status status);
 /* Wakes everybody who waits for answers or messages. */

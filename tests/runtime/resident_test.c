@@ -284,6 +284,35 @@ static void fields_are_written_before_the_start_and_guarded_while_it_runs(void *
     rk_module_unref(module);
 }
 
+static void a_field_is_never_read_while_a_submitted_run_may_write_it(void **state)
+{
+    rk_param_value cells = {"cells", "200000"};
+    rk_launch launch = {.blocks = 1, .params = &cells, .param_count = 1};
+    rk_kernel *kernel = probe_start(runtime_of(state), &launch);
+    uint32_t *value = malloc(200000 * sizeof value[0]);
+    assert_non_null(value);
+    uint64_t id = 0;
+    for (uint32_t turn = 1; turn <= 50; turn++) {
+        assert_int_equal(rk_kernel_run(kernel, 3, &id, NULL), RK_OK);
+        rk_status status = rk_kernel_read_field(kernel, "value", 0, 200000, value, NULL);
+        if (status == RK_OK) { /* the run was over already */
+            for (uint32_t i = 0; i < 200000; i++) {
+                assert_int_equal(value[i], 3 * turn);
+            }
+        } else {
+            assert_int_equal(status, RK_STATE);
+        }
+        (void)probe_done(kernel, id);
+        assert_int_equal(cell(kernel, "value", 199999), 3 * turn);
+    }
+    assert_int_equal(rk_kernel_pause(kernel, &id, NULL), RK_OK);
+    (void)probe_done(kernel, id);
+    assert_int_equal(rk_kernel_run(kernel, 3, NULL, NULL), RK_OK);
+    assert_int_equal(cell(kernel, "value", 0), 150); /* held runs do not step */
+    free(value);
+    rk_kernel_destroy(kernel);
+}
+
 static void messages_reach_the_handler_and_answers_the_host(void **state)
 {
     rk_launch launch = {.blocks = 1};
@@ -467,6 +496,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_parked_kernel_goes_on_where_it_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(
             fields_are_written_before_the_start_and_guarded_while_it_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_field_is_never_read_while_a_submitted_run_may_write_it,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(messages_reach_the_handler_and_answers_the_host, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(kernels_talk_over_routes, setup, teardown),
