@@ -119,14 +119,17 @@ void rk_life_fail(rk_actor_ctx *ctx, rk_actor_reason reason, rk_status code, con
     rk_count(&ctx->origin.producer->counters.failures);
     rk_event_emit(ctx->origin.sys, a, ctx->id, RK_ACTOR_EVENT_FAILED, reason, code, text);
     rk_actor_phase_set(a, RK_ACTOR_FAILED);
-    /* Who was asked to stop ends instead of starting again. */
-    bool ending = (rk_actor_ctl(a) & RK_CTL_DRAINING) != 0 || goal_of(a) == RK_GOAL_END;
-    rk_life_go(ctx, ending ? RK_GOAL_END : RK_GOAL_FAIL, reason, code);
+    rk_life_go(ctx, goal_of(a) == RK_GOAL_END ? RK_GOAL_END : RK_GOAL_FAIL, reason, code);
 }
 
 void rk_life_go(rk_actor_ctx *ctx, rk_goal goal, rk_actor_reason reason, rk_status code)
 {
     rk_actor *a = ctx->self;
+    if ((rk_actor_ctl(a) & RK_CTL_DRAINING) != 0) {
+        /* Who was asked to stop ends, whatever else happens: a parent that goes down has given
+         * that order once and starts nobody again. */
+        goal = RK_GOAL_END;
+    }
     rk_actor_ctl_set(a, RK_CTL_HOLD);
     rk_actor_ctl_clear(a, RK_CTL_EXIT);
     if (rk_family_empty(a)) {
@@ -364,8 +367,7 @@ static void on_suspend_order(rk_actor_ctx *ctx)
     rk_actor *a = ctx->self;
     /* One that is going down or waits has told the parent, or will. */
     if (goal_of(a) == RK_GOAL_NONE && !is_waiting(a)) {
-        bool draining = (rk_actor_ctl(a) & RK_CTL_DRAINING) != 0;
-        rk_life_go(ctx, draining ? RK_GOAL_END : RK_GOAL_SUSPEND, RK_ACTOR_SIBLING, RK_OK);
+        rk_life_go(ctx, RK_GOAL_SUSPEND, RK_ACTOR_SIBLING, RK_OK);
     }
 }
 

@@ -281,40 +281,41 @@ rk_message *rk_box_pop(rk_actor *a)
 
 /* --- Closing --- */
 
-/* Ends one message of a mailbox that closes; false: it has to be handled after all. */
-static bool end_one(rk_origin *o, rk_actor *a, rk_actor_id id, rk_message *m,
-                    rk_deadletter_reason reason)
+/* Brings all that has been taken, and the inbox, into pending, control messages first. */
+static void collect(rk_actor *a)
 {
-    if ((m->head & RK_HEAD_CONTROL) == 0) {
+    rk_message *all = NULL;
+    rk_message **end = &all;
+    rk_message *m;
+    while (a->ext != NULL && a->ext->queue != NULL && (m = rk_levels_pop(a->ext->queue)) != NULL) {
+        *end = m;
+        end = &m->next;
+    }
+    *end = a->pending;
+    a->pending = all;
+    rk_actor_ctl_clear(a, RK_CTL_QUEUED);
+    append(a, rk_inbox_grab(a));
+    /* What follows an adoption may be the end of the same child: it must not hide behind others. */
+    a->pending = control_first(a->pending);
+}
+
+/* Ends all that is in pending; false: an adoption is in the way, at its front. */
+static bool end_pending(rk_origin *o, rk_actor *a, rk_actor_id id, rk_deadletter_reason reason)
+{
+    rk_message *m;
+    while ((m = a->pending) != NULL) {
+        if ((m->head & RK_HEAD_CONTROL) != 0 && m->type == RK_CONTROL_ADOPT) {
+            return false;
+        }
+        a->pending = m->next;
+        if ((m->head & RK_HEAD_CONTROL) != 0) {
+            rk_message_free(o, m);
+            continue;
+        }
         if ((rk_actor_ctl(a) & RK_CTL_LIMITED) != 0) {
             rk_inbox_left(a);
         }
         rk_message_bury(o, id, m, reason);
-        return true;
-    }
-    if (m->type == RK_CONTROL_ADOPT) {
-        m->next = a->pending;
-        a->pending = m;
-        return false;
-    }
-    rk_message_free(o, m);
-    return true;
-}
-
-/* Ends all that has been taken; false: an adoption is in the way. */
-static bool end_taken(rk_origin *o, rk_actor *a, rk_actor_id id, rk_deadletter_reason reason)
-{
-    rk_message *m;
-    while (a->ext != NULL && a->ext->queue != NULL && (m = rk_levels_pop(a->ext->queue)) != NULL) {
-        if (!end_one(o, a, id, m, reason)) {
-            return false;
-        }
-    }
-    while ((m = a->pending) != NULL) {
-        a->pending = m->next;
-        if (!end_one(o, a, id, m, reason)) {
-            return false;
-        }
     }
     return true;
 }
@@ -337,8 +338,8 @@ bool rk_inbox_close(rk_origin *o, rk_actor *a, rk_actor_id id, rk_deadletter_rea
     bool closed = false;
     while (!closed) {
         rk_message *m;
-        append(a, rk_inbox_grab(a));
-        if (!end_taken(o, a, id, reason)) {
+        collect(a);
+        if (!end_pending(o, a, id, reason)) {
             return false;
         }
         while (boxed && (m = rk_box_pop(a)) != NULL) {

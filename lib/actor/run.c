@@ -198,9 +198,12 @@ static RK_NOINLINE step run_special(rk_actor_ctx *ctx, rk_actor *a, uint32_t ctl
         }
         return STEP_TAKEN;
     }
-    if ((ctl & RK_CTL_LIMITED) != 0 && (rk_actor_ctl(a) & RK_CTL_QUEUED) == 0) {
-        /* Only this function takes messages of a limited actor, so that each is counted. */
-        return rk_inbox_release(a) ? STEP_RELEASED : STEP_TAKEN;
+    if ((ctl & RK_CTL_LIMITED) != 0) {
+        /* Only this function takes messages of a limited actor, so that each is counted. Those
+         * that it took just now may have gone to the queue: the sender says so (RK_CTL_URGENT) only
+         * after it has pushed. */
+        bool queued = (rk_actor_ctl(a) & RK_CTL_QUEUED) != 0;
+        return !queued && rk_inbox_release(a) ? STEP_RELEASED : STEP_TAKEN;
     }
     return STEP_NONE;
 }

@@ -3,6 +3,7 @@
  * model, limits, escalation, order of ends, heartbeats.
  */
 #include "actor/support.h"
+#include "base/wait.h"
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -381,6 +382,80 @@ static void killing_a_family_under_repair_ends_it(void **state)
     }
 }
 
+static void a_permanent_child_can_exit_while_its_parent_stops(void **state)
+{
+    (void)state;
+    for (size_t d = 0; d < 2; d++) {
+        family f = family_make(deliveries[d], 1, RK_ACTOR_ONE_FOR_ONE, RK_ACTOR_PERMANENT, 3);
+        assert_int_equal(rk_actor_system_pause(f.system), RK_OK);
+        assert_int_equal(rk_actor_system_stop(f.system, f.parent), RK_OK);
+        assert_int_equal(rk_actor_system_stop(f.system, f.child[2]), RK_OK);
+        tell(f.system, f.child[2], PROBE_EXIT, 0);
+        assert_int_equal(rk_actor_system_resume(f.system), RK_OK);
+        settle_balanced(f.system);
+        assert_int_equal(phase_of(f.system, f.child[2]), RK_ACTOR_TERMINATED);
+        assert_int_equal(phase_of(f.system, f.parent), RK_ACTOR_TERMINATED);
+        assert_int_equal(events_of(RK_ACTOR_EVENT_RESTARTED, RK_ACTOR_NONE), 0);
+        rk_actor_system_destroy(f.system);
+    }
+}
+
+static uint32_t stopping; /* futex word: on_stop runs */
+
+static void stop_at_gate(rk_actor_ctx *ctx, rk_actor_reason reason)
+{
+    (void)ctx;
+    (void)reason;
+    rk_atomic_store_u32(&stopping, 1, memory_order_seq_cst);
+    rk_wake(&stopping, RK_WAKE_ALL);
+    (void)rk_wait_while_equal(&test_gate, 0, RK_NEVER, 0);
+}
+
+static void a_child_may_come_and_go_while_its_parent_ends(void **state)
+{
+    (void)state;
+    const rk_actor_send_options urgent = {.priority = RK_ACTOR_PRIORITY(7)};
+    const uint64_t zero = 0;
+    for (unsigned sorted = 0; sorted < 2; sorted++) {
+        rk_actor_system *system = system_make(2, RK_ACTOR_FREE, false);
+        rk_actor_type type = probe_type("parent");
+        type.on_stop = stop_at_gate;
+        rk_actor_id parent = actor_add(system, type_add(system, &type));
+        type = probe_type("child");
+        rk_actor_type_id child_type = type_add(system, &type);
+        rk_atomic_store_u32(&stopping, 0, memory_order_seq_cst);
+        assert_int_equal(rk_actor_system_kill(system, parent), RK_OK);
+        (void)rk_wait_while_equal(&stopping, 0, RK_NEVER, 0);
+        /* One worker hangs in on_stop. The other one runs the child, and then who answers. */
+        rk_actor_id child = probe_add(system, child_type, "c", parent);
+        assert_int_equal(rk_actor_system_send(system, parent, PROBE_SAY, &zero, sizeof zero,
+                                              sorted ? &urgent : NULL),
+                         RK_OK);
+        assert_int_equal(rk_actor_system_kill(system, child), RK_OK);
+        rk_actor_id other = actor_add(system, child_type);
+        rk_actor_phase phase = RK_ACTOR_DORMANT;
+        do {
+            rk_actor_future *future = NULL;
+            rk_actor_reply_view reply;
+            assert_int_equal(rk_actor_system_phase(system, child, &phase), RK_OK);
+            assert_int_equal(rk_actor_system_ask(system, other, PROBE_ECHO, &zero, sizeof zero,
+                                                 RK_NEVER, &future),
+                             RK_OK);
+            assert_int_equal(rk_actor_future_wait(future, RK_NEVER, &reply), RK_OK);
+            rk_actor_future_destroy(future);
+        } while (phase != RK_ACTOR_TERMINATED);
+        gate_open();
+        settle_balanced(system);
+        assert_int_equal(phase_of(system, parent), RK_ACTOR_TERMINATED);
+        assert_int_equal(rk_actor_system_kill(system, other), RK_OK);
+        settle_balanced(system);
+        rk_actor_stats stats;
+        rk_actor_system_stats(system, &stats);
+        assert_int_equal(stats.actors, 0);
+        rk_actor_system_destroy(system);
+    }
+}
+
 static void restart_on_request_takes_the_children_along(void **state)
 {
     (void)state;
@@ -530,6 +605,8 @@ int main(void)
         cmocka_unit_test(random_failures_agree_with_a_model),
         cmocka_unit_test(several_failures_at_once_leave_all_children_up),
         cmocka_unit_test(killing_a_family_under_repair_ends_it),
+        cmocka_unit_test(a_permanent_child_can_exit_while_its_parent_stops),
+        cmocka_unit_test(a_child_may_come_and_go_while_its_parent_ends),
         cmocka_unit_test(restart_on_request_takes_the_children_along),
         cmocka_unit_test(panics_in_on_start_and_on_stop_are_contained),
         cmocka_unit_test(manual_heartbeats),
