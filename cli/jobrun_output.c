@@ -310,6 +310,7 @@ static rk_status write_png(rk_part *part, const rk_job_output *output, const fie
             .values = values,
             .cells = cells,
             .cell_m = 1.0,
+            .nearest = view->type != RK_TYPE_F32 && view->type != RK_TYPE_F64,
             .title = title,
             .u_label = labels[p.right],
             .v_label = labels[p.up],

@@ -22,7 +22,7 @@ static const char *type_text(const job_key *key)
     case JOB_POINT: return "three lengths";
     case JOB_PAIR: return "two lengths";
     case JOB_PAIRS: return "list of two lengths";
-    case JOB_NUMBERS: return "list of times";
+    case JOB_NUMBERS: return key->dimension == RK_UNIT_TIME ? "list of times" : "list of steps";
     case JOB_TEXTS: return "list of texts";
     case JOB_SECTION:
     case JOB_OPTIONAL: return "section";

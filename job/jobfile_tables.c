@@ -33,9 +33,13 @@ static const job_key output_keys[] = {
      .help = "The state field to write."},
     {"format", JOB_CHOICE, .choices = "raw|csv|png", .default_text = "raw",
      AT(rk_job_output, format),
-     .help = "Its bytes as they are, a table with a row for each element, or a picture."},
+     .help = "Its bytes as they are, a table with a row for each element, or a picture of two "
+             "dimensions. In a picture index 0 is at the left and at the bottom, the last "
+             "dimension runs to the right (across x: y), and the colours run from the smallest "
+             "to the largest value, evenly about 0 where both signs occur."},
     {"at", JOB_NUMBERS, .max = 9e15, ARRAY(rk_job_output, steps, step_count),
-     .help = "After which steps; when the kernel has stopped, if not given."},
+     .help = "Numbers of steps, not times: written after each of them; when the kernel has "
+             "stopped, if not given."},
     {"axis", JOB_CHOICE, .choices = "x|y|z", .default_text = "z", AT(rk_job_output, axis),
      .help = "The axis that the picture of a field of three dimensions is perpendicular to; x is "
              "the last dimension."},
@@ -48,8 +52,8 @@ static const job_key kernel_keys[] = {
     {"name", JOB_NAME, .required = true, AT(rk_job_kernel, name),
      .help = "What the kernel is called in this job."},
     {"module", JOB_TEXT, .required = true, AT(rk_job_kernel, module),
-     .help = "A built-in module ('rk kernels' lists them), or the path of a bundle made by 'rk "
-             "build'; a path has a '/' or ends in '.rkm'."},
+     .help = "The name of a built-in module ('rk kernels' lists them), or the path of a bundle "
+             "made by 'rk build', relative to the job file; a path ends in '.rkm' or has a '/'."},
     {"blocks", JOB_COUNT, .default_text = "0", .max = 65535, AT(rk_job_kernel, blocks),
      .help = "Blocks of the grid; 0 leaves the choice to the runtime."},
     {"device", JOB_TEXT, AT(rk_job_kernel, device),
@@ -71,7 +75,7 @@ static const job_key kernel_keys[] = {
      .help = "Whether the kernel is started anew, from step 0, when it panics or faults: at most "
              "3 times a minute."},
     {"routes", JOB_TEXTS, ARRAY(rk_job_kernel, routes, route_count),
-     .help = "Names of the kernels that it sends messages to."},
+     .help = "Names of the kernels that it sends messages to; the first is route 0 of rk_send."},
 };
 SECTION(kernel, "kernels[]", "A kernel of the job.", rk_job_kernel, mark);
 

@@ -38,6 +38,7 @@ typedef struct rk_picture_slice {
     double cell_m;
     rk_picture_scale scale;
     double low, high; /* ends of the colours */
+    bool nearest;     /* each cell in one colour, instead of shades between cells */
     const char *title, *u_label, *v_label, *value_label;
     const rk_picture_marker *markers;
     size_t marker_count;

@@ -88,7 +88,10 @@ static void draw_field(layout *out, const rk_picture_slice *slice)
             uint8_t cell = cell_at(slice, (int64_t)u, (int64_t)v);
             rk_color color = cell == RK_PICTURE_FURNITURE ? furniture_color : wall_color;
             if (carries(cell)) {
-                color = color_at(slice, position_of(slice, value_at(slice, u, v)));
+                double value = slice->nearest
+                                   ? (double)slice->values[(size_t)v * slice->width + (size_t)u]
+                                   : value_at(slice, u, v);
+                color = color_at(slice, position_of(slice, value));
             } else if (cell == RK_PICTURE_OPENING) {
                 color = opening_color;
             }
