@@ -230,7 +230,7 @@ static int carry_out(const rk_cli_call *call, rk_jobrun *jobrun, rk_progress *pr
     if (status != RK_OK) {
         rk_jobrun_note(jobrun, "what could be saved is in %s", jobrun->options.folder);
     }
-    rk_progress_finish(progress);
+    rk_progress_hide(progress);
     bool stopped =
         atomic_load_explicit(&jobrun->stop_requested, memory_order_acquire) || signals_seen > 0;
     if (status != RK_OK) {
@@ -268,11 +268,12 @@ static int run_job(const rk_cli_call *call, const rk_job *job)
     if (status == RK_OK) {
         rk_folder_clear(&folder);
         code = carry_out(call, jobrun, &progress);
-        rk_jobrun_destroy(jobrun);
+        rk_jobrun_destroy(jobrun); /* may still note how kernels ended */
     } else {
-        rk_progress_finish(&progress);
+        rk_progress_hide(&progress);
         code = rk_cli_fail(call, is_input ? RK_CLI_INPUT : RK_CLI_FAILED, &err);
     }
+    rk_progress_finish(&progress);
     rk_folder_close(&folder);
     return code;
 }

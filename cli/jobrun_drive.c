@@ -15,6 +15,8 @@
 
 #define LOOK_NS (100u * (uint64_t)RK_NS_PER_MS)
 #define PARK_TIMEOUT_NS (30u * (uint64_t)RK_NS_PER_S)
+/* After the wish to stop, how long a kernel may stay in one step. */
+#define STEP_END_NS (10u * (uint64_t)RK_NS_PER_S)
 #define SCRIPT_TIMEOUT_NS (60u * (uint64_t)RK_NS_PER_S)
 #define ENDLESS_STEPS (UINT64_C(1) << 62)
 
@@ -113,10 +115,31 @@ static rk_status wait_restart(rk_part *part, uint32_t restarts, rk_status cause)
     return status;
 }
 
+/* RK_TIMEOUT once the job wants to stop and the kernel has passed no safe point for STEP_END_NS. */
+static rk_status check_step_ends(rk_part *part, const rk_kernel_snapshot *now, uint64_t *heartbeat,
+                                 uint64_t *since_ns, rk_err *err)
+{
+    uint64_t now_ns = rk_clock_monotonic_ns();
+    if (!is_stopping(part->run) || now->heartbeat != *heartbeat || *since_ns == 0) {
+        *heartbeat = now->heartbeat;
+        *since_ns = is_stopping(part->run) ? now_ns : 0;
+        return RK_OK;
+    }
+    if (now_ns - *since_ns < STEP_END_NS) {
+        return RK_OK;
+    }
+    return rk_err_set(err, RK_TIMEOUT,
+                      "kernel '%s' does not end step %llu, so it is ended with its host process; "
+                      "look for a loop without an end in its code",
+                      part->name, (unsigned long long)now->step);
+}
+
 /* One run, up to its answer. RK_ABORTED when the run stops. */
 static rk_status run_once(rk_part *part, uint64_t steps, rk_err *err)
 {
     uint64_t id;
+    uint64_t heartbeat = 0;
+    uint64_t since_ns = 0;
     rk_status status = rk_kernel_run(part->kernel, steps, &id, err);
     if (status == RK_STATE || status == RK_LIMIT) {
         /* Parked by a command, or its queue is full: look again in a while. */
@@ -142,7 +165,7 @@ static rk_status run_once(rk_part *part, uint64_t steps, rk_err *err)
             if (is_stopping(part->run) && parked) {
                 return RK_ABORTED;
             }
-            status = RK_OK;
+            status = check_step_ends(part, &now, &heartbeat, &since_ns, err);
         }
     }
     return status;
@@ -394,7 +417,7 @@ static void park_all(rk_jobrun *run)
         rk_part *part = &run->parts[i];
         rk_kernel_snapshot now;
         rk_kernel_read_snapshot(part->kernel, &now);
-        if (now.state >= RK_KERNEL_PARKED) {
+        if (now.state >= RK_KERNEL_PARKED || state_of(part) == RK_PART_FAILED) {
             continue;
         }
         rk_err err = RK_ERR_INIT;

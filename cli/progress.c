@@ -33,10 +33,17 @@ static void clear_bar(rk_progress *progress)
     }
 }
 
-void rk_progress_finish(rk_progress *progress)
+void rk_progress_hide(rk_progress *progress)
 {
+    rk_mutex_lock(&progress->lock);
     clear_bar(progress);
     fflush(stderr);
+    rk_mutex_unlock(&progress->lock);
+}
+
+void rk_progress_finish(rk_progress *progress)
+{
+    rk_progress_hide(progress);
     rk_mutex_finish(&progress->lock);
 }
 

@@ -23,6 +23,9 @@ typedef struct rk_progress {
     double last_look_s;
 } rk_progress;
 
+/* Takes the bar away before other output; notes may still come. */
+void rk_progress_hide(rk_progress *progress);
+
 void rk_progress_init(rk_progress *progress, bool quiet);
 void rk_progress_finish(rk_progress *progress); /* takes the bar away */
 
