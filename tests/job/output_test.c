@@ -455,6 +455,32 @@ static void faults_leave_no_half_files(void **state)
     rk_test_files_remove(&files);
 }
 
+/* Whole numbers have no shades between them: each cell has one colour up to its edge. */
+static void nearest_cells_have_one_color(void **state)
+{
+    (void)state;
+    const float values[2] = {0.0f, 1.0f};
+    const uint8_t cells[2] = {RK_PICTURE_FLUID, RK_PICTURE_FLUID};
+    for (int nearest = 0; nearest < 2; nearest++) {
+        rk_picture_slice slice = small_slice(values, cells);
+        slice.width = 2;
+        slice.height = 1;
+        slice.scale = RK_PICTURE_SEQUENTIAL;
+        slice.low = 0.0;
+        slice.high = 1.0;
+        slice.nearest = nearest != 0;
+        assert_int_equal(rk_picture_write_slice(in_folder("nearest.png"), &slice, NULL), RK_OK);
+        uint32_t width, height;
+        uint8_t *pixels = read_png("nearest.png", &width, &height);
+        /* The field is 1000 pixels wide and begins at (84, 62). */
+        const uint8_t *row = pixels + (size_t)(62 + 250) * width * 3;
+        const uint8_t *left = row + 3 * (84 + 100);
+        assert_memory_not_equal(left, left + 3 * 800, 3);
+        assert_int_equal(memcmp(left, left + 3 * 390, 3) == 0, nearest);
+        free(pixels);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_room_from_job_file_to_folder),
         cmocka_unit_test(silent_and_diverged_receivers),
         cmocka_unit_test(faults_leave_no_half_files),
+        cmocka_unit_test(nearest_cells_have_one_color),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
