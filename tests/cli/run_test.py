@@ -150,6 +150,50 @@ kernels:
         self.refuses(3, "heat.raw has 100 bytes, but the field has 64 elements", "run",
                      self.job(text.replace("HEAT", "heat.raw")), "-q", "-o", "c")
 
+    def test_kernels_send_to_each_other(self):
+        self.write("relay.c", """\
+#define RK_NAME relay
+#define RK_FIELDS(F) F(u64, seen, "1", "", "state,output", "the largest number received")
+#define RK_PHASES(X) X(nothing)
+#define RK_HAS_MESSAGE 1
+#define RK_HAS_AFTER_STEP 1
+#include <ringkernel/kernel.h>
+RK_PHASE(nothing) { (void)k; }
+RK_AFTER_STEP { rk_u64 step = k->step; (void)rk_send(k, 0u, 256u, &step, sizeof step); }
+RK_ON_MESSAGE
+{
+    rk_u64 number = 0u;
+    for (rk_u32 i = 0u; i < message->length && i < 8u; i++) {
+        number |= (rk_u64)message->payload[i] << (8u * i);
+    }
+    RK_FIELD(k, seen)[0] = number;
+}
+""")
+        self.rk("build", "relay.c", "--target", "cpu", "--levels", "v2")
+        path = self.job("""\
+job: relay
+kernels:
+  - {name: a, module: relay.rkm, run: {steps: 50}, routes: [b], outputs: [{field: seen}]}
+  - {name: b, module: relay.rkm, run: {steps: 50}, routes: [a], outputs: [{field: seen}]}
+""")
+        self.rk("run", path, "-q", "-o", "out")
+        for name in "ab":
+            with open(self.path(f"out/{name}-seen-00000050.raw"), "rb") as file:
+                seen = struct.unpack("<Q", file.read())[0]
+            self.assertTrue(1 <= seen <= 50, seen)  # the last ones may come when all have parked
+        self.refuses(3, "no kernel 'c'", "run",
+                     self.job("job: x\nkernels: [{name: a, module: relay.rkm, routes: [c]}]\n"))
+
+    def test_steps_sent_from_outside_come_on_top(self):
+        path = self.job("""\
+job: more
+kernels: [{name: bird, module: canary, run: {steps: 10}}]
+commands: [{at: 5, kernel: bird, command: run, args: [20]}]
+""")
+        summary = self.rk_json("run", path, "-o", "out")
+        self.assertTrue(summary["complete"])
+        self.assertEqual(summary["steps"], 30)
+
     def fails(self, operation, restart="never"):
         return self.job(f"""\
 job: bad
