@@ -96,6 +96,7 @@ const rk_cli_command rk_cli_send = {
         "'receive' waits up to --timeout for the next message that the kernel emits, and "
         "prints its type, its length, its bytes in hex, and then the text if it is one. The "
         "exit code is 1 when the kernel refuses.\n\n"
+        "The steps of a run come on top of those of the job file.\n\n"
         "A kernel whose step budget is spent is paused; 'resume' lets it go on without a "
         "budget. 'step-budget none' lifts a budget, but leaves a kernel paused that is paused "
         "already.",

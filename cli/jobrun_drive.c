@@ -134,72 +134,85 @@ static rk_status check_step_ends(rk_part *part, const rk_kernel_snapshot *now, u
                       part->name, (unsigned long long)now->step);
 }
 
-/* One run, up to its answer. RK_ABORTED when the run stops. */
-static rk_status run_once(rk_part *part, uint64_t steps, rk_err *err)
+/* How far a driver is with the plan of the job file. */
+typedef struct plan {
+    rk_part *part;
+    uint64_t step;     /* that its own runs have reached; what others send comes on top */
+    uint32_t restarts; /* of the kernel when the plan began */
+} plan;
+
+/* RK_STATE once the kernel has been restarted: the plan begins anew. */
+static rk_status check_plan(const plan *at)
 {
-    uint64_t id;
-    uint64_t heartbeat = 0;
-    uint64_t since_ns = 0;
-    rk_status status = rk_kernel_run(part->kernel, steps, &id, err);
-    if (status == RK_STATE || status == RK_LIMIT) {
-        /* Parked by a command, or its queue is full: look again in a while. */
-        rk_jobrun *run = part->run;
+    rk_jobrun *run = at->part->run;
+    if (is_stopping(run)) {
+        return RK_ABORTED;
+    }
+    rk_mutex_lock(&run->lock);
+    bool restarted = at->part->restarts != at->restarts;
+    rk_mutex_unlock(&run->lock);
+    return restarted ? RK_STATE : RK_OK;
+}
+
+/* Hands in a run; while the kernel takes none (parked by a command), asks again and again. */
+static rk_status submit_run(const plan *at, uint64_t steps, uint64_t *out_id, rk_err *err)
+{
+    rk_jobrun *run = at->part->run;
+    for (;;) {
+        rk_status status = rk_kernel_run(at->part->kernel, steps, out_id, err);
+        if (status != RK_STATE && status != RK_LIMIT) {
+            return status;
+        }
         rk_mutex_lock(&run->lock);
         (void)rk_cond_wait_until(&run->changed, &run->lock,
                                  rk_clock_deadline_ns(LOOK_NS)); /* either way */
         rk_mutex_unlock(&run->lock);
-        return is_stopping(run) ? RK_ABORTED : RK_OK;
+        status = check_plan(at);
+        if (status != RK_OK) {
+            return status;
+        }
     }
+}
+
+/* One run, up to its answer. RK_ABORTED when the job stops. */
+static rk_status run_once(const plan *at, uint64_t steps, rk_err *err)
+{
+    uint64_t id;
+    uint64_t heartbeat = 0;
+    uint64_t since_ns = 0;
+    rk_status status = submit_run(at, steps, &id, err);
     while (status == RK_OK) {
         rk_reply reply;
-        status = rk_kernel_wait(part->kernel, id, LOOK_NS, &reply, err);
+        status = rk_kernel_wait(at->part->kernel, id, LOOK_NS, &reply, err);
         if (status == RK_OK) {
-            return is_stopping(part->run)       ? RK_ABORTED
-                   : reply.status == RK_ABORTED ? RK_OK
-                                                : reply.status;
+            return is_stopping(at->part->run) ? RK_ABORTED : reply.status;
         }
         if (status == RK_TIMEOUT) {
             rk_kernel_snapshot now;
-            rk_kernel_read_snapshot(part->kernel, &now);
-            bool parked = now.state == RK_KERNEL_PARKED;
-            if (is_stopping(part->run) && parked) {
-                return RK_ABORTED;
-            }
-            status = check_step_ends(part, &now, &heartbeat, &since_ns, err);
+            rk_kernel_read_snapshot(at->part->kernel, &now);
+            /* A parked kernel answers no more; others do when they are aborted. */
+            status = now.state == RK_KERNEL_PARKED
+                         ? check_plan(at)
+                         : check_step_ends(at->part, &now, &heartbeat, &since_ns, err);
         }
     }
     return status;
 }
 
-/*
- * Runs the kernel until it has done `step` steps. RK_STATE: it was restarted, so everything begins
- * again.
- */
-static rk_status run_to(rk_part *part, uint64_t step, rk_err *err)
+/* Runs the kernel up to a step of the plan. RK_STATE: it was restarted. */
+static rk_status run_to(plan *at, uint64_t step, rk_err *err)
 {
-    rk_jobrun *run = part->run;
-    for (;;) {
-        if (is_stopping(run)) {
-            return RK_ABORTED;
-        }
-        uint64_t now = step_of(part);
-        if (now >= step) {
-            return RK_OK;
-        }
-        rk_mutex_lock(&run->lock);
-        uint32_t restarts = part->restarts;
-        rk_mutex_unlock(&run->lock);
-        rk_status status = run_once(part, step - now, err);
-        if (status == RK_PANIC || status == RK_FAULT || status == RK_CLOSED) {
-            status = wait_restart(part, restarts, status);
-            if (status == RK_OK) {
-                return RK_STATE;
-            }
-        }
-        if (status != RK_OK) {
-            return status;
-        }
+    rk_status status = check_plan(at);
+    if (status != RK_OK || step <= at->step) {
+        return status;
     }
+    status = run_once(at, step - at->step, err);
+    if (status == RK_PANIC || status == RK_FAULT || status == RK_CLOSED) {
+        status = wait_restart(at->part, at->restarts, status);
+        return status == RK_OK ? RK_STATE : status;
+    }
+    at->step = status == RK_OK ? step : at->step;
+    return status;
 }
 
 static bool keep_waiting(void *context)
@@ -261,11 +274,16 @@ static rk_status serve_until_end(rk_part *part)
     return status;
 }
 
+/* The whole plan: from action to action, then to the end. */
 static rk_status drive_once(rk_part *part, rk_err *err)
 {
+    plan at = {.part = part};
+    rk_mutex_lock(&part->run->lock);
+    at.restarts = part->restarts;
+    rk_mutex_unlock(&part->run->lock);
     rk_status status = RK_OK;
     for (size_t i = 0; i < part->action_count && status == RK_OK; i++) {
-        status = run_to(part, part->actions[i].step, err);
+        status = run_to(&at, part->actions[i].step, err);
         if (status == RK_OK) {
             status = do_action(part, &part->actions[i], err);
         }
@@ -276,7 +294,7 @@ static rk_status drive_once(rk_part *part, rk_err *err)
     if (part->steps == 0 && !part->is_endless) {
         return serve_until_end(part);
     }
-    return run_to(part, part->is_endless ? ENDLESS_STEPS : part->steps, err);
+    return run_to(&at, part->is_endless ? ENDLESS_STEPS : part->steps, err);
 }
 
 void rk_jobrun_drive(void *arg)
