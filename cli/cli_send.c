@@ -6,6 +6,7 @@
 #include "cli/orders.h"
 
 #include "base/clock.h"
+#include "base/value.h"
 
 #include <string.h>
 
@@ -49,6 +50,21 @@ static int print_text(const rk_cli_call *call, const json_t *reply)
     return rk_cli_print(call, &out);
 }
 
+/* A command that was to be applied, and was not in the given time. */
+static int fail_late(const rk_cli_call *call, const json_t *reply)
+{
+    char waited[RK_VALUE_TEXT_BYTES];
+    (void)rk_value_format_duration(rk_options_u64(&call->options, "timeout"), waited);
+    bool accepted = strcmp(rk_reply_text(reply, "level"), "accepted") == 0;
+    return rk_cli_failf(call, RK_CLI_FAILED, RK_TIMEOUT,
+                        "%s: %s %llu was %s, but not %s within %s: the kernel %s",
+                        rk_reply_text(reply, "kernel"), rk_reply_text(reply, "command"),
+                        rk_reply_count(reply, "id"), accepted ? "accepted" : "sent",
+                        accepted ? "applied" : "accepted", waited,
+                        accepted ? "has it in its queue and carries it out after what it does now"
+                                 : "has not looked at its commands yet");
+}
+
 static int run(rk_cli_call *call)
 {
     rk_err err = RK_ERR_INIT;
@@ -71,7 +87,13 @@ static int run(rk_cli_call *call)
     int code = rk_client_call(call, &request, &reply);
     if (code == RK_CLI_OK) {
         bool refused = strcmp(rk_reply_text(reply, "status"), "RK_OK") != 0;
-        code = call->json ? rk_client_print_json(call, reply) : print_text(call, reply);
+        const char *level = rk_reply_text(reply, "level");
+        bool late = request.wait_ms > 0 && !refused && strcmp(level, "applied") != 0 &&
+                    strcmp(level, "durable") != 0;
+        refused = refused || late;
+        code = call->json ? rk_client_print_json(call, reply)
+               : late     ? fail_late(call, reply)
+                          : print_text(call, reply);
         code = code == RK_CLI_OK && refused ? RK_CLI_FAILED : code;
     }
     json_decref(reply);

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 
 static const rk_option options[] = {
     {.name = "watch", .letter = 'w', .kind = RK_OPTION_FLAG, .help = "Repeat until the job ends."},
@@ -45,7 +46,10 @@ static void append_text(rk_str *out, const json_t *job)
                    rk_reply_count(job, "steps"));
     unsigned long long total = rk_reply_count(job, "steps_total");
     rk_str_appendf(out, total > 0 ? " of %llu steps" : " steps", total);
-    rk_str_appendf(out, ", %.0f Mcells/s\n", rk_reply_number(job, "mcells_per_s"));
+    if (strcmp(rk_reply_text(job, "state"), "paused") != 0) {
+        rk_str_appendf(out, ", %.0f Mcells/s", rk_reply_number(job, "mcells_per_s"));
+    }
+    rk_str_append(out, "\n");
     rk_str_appendf(out, "%-16s %-10s %-10s %12s %10s %10s %10s %10s %7s\n", "KERNEL", "MODULE",
                    "STATE", "STEP", "COMMANDS", "RECEIVED", "SENT", "EMITTED", "BUSY");
     size_t index;

@@ -107,10 +107,11 @@ typedef struct rk_jobrun {
 
 /* How far a run is. */
 typedef struct rk_jobrun_progress {
-    uint64_t steps, steps_total; /* of all kernels with a number of steps; total 0: endless */
-    uint64_t cell_steps;         /* cells times steps */
-    double seconds;              /* since the start */
-    const char *state;           /* "running", "paused", "stopping", "saving" */
+    /* Of the room, else the most that a kernel with a number of steps took; total 0: endless. */
+    uint64_t steps, steps_total;
+    uint64_t cell_steps; /* cells times steps */
+    double seconds;      /* since the start */
+    const char *state;   /* "running", "paused", "stopping", "saving" */
 } rk_jobrun_progress;
 
 /*

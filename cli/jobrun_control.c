@@ -4,6 +4,7 @@
 #include "cli/jobrun.h"
 
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "base/suggest.h"
 #include "base/value.h"
 #include "cli/cli.h"
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define COMMAND_TIMEOUT_NS (10u * (uint64_t)RK_NS_PER_S)
+#define NAMES_SHOWN 8u /* of a job's kernels, in a sentence */
 #define STATS_TIMEOUT_NS (2u * (uint64_t)RK_NS_PER_S)
 
 static void append_text(rk_str *out, const char *key, const char *text)
@@ -36,6 +38,22 @@ static void append_count(rk_str *out, const char *key, uint64_t value)
     }
 }
 
+static void append_counters(rk_str *out, const rk_kernel_snapshot *now)
+{
+    append_count(out, "heartbeat", now->heartbeat);
+    append_count(out, "commands", now->commands);
+    append_count(out, "messages_received", now->messages_received);
+    append_count(out, "k2k_sent", now->k2k_sent);
+    append_count(out, "k2k_received", now->k2k_received);
+    append_count(out, "k2k_refused", now->k2k_refused);
+    append_count(out, "emitted", now->emitted);
+    append_count(out, "emit_refused", now->emit_refused);
+    append_count(out, "emitted_waiting", now->emitted_waiting);
+    append_count(out, "emitted_dropped", now->emitted_dropped);
+    append_count(out, "in_flight", now->in_flight);
+    append_count(out, "restarts", now->restarts);
+}
+
 static void append_part(rk_jobrun *run, rk_part *part, bool first, rk_str *out)
 {
     rk_kernel_snapshot now;
@@ -48,18 +66,7 @@ static void append_part(rk_jobrun *run, rk_part *part, bool first, rk_str *out)
     append_count(out, "steps", part->steps);
     append_count(out, "cells", part->cells);
     append_count(out, "remaining", now.remaining);
-    append_count(out, "heartbeat", now.heartbeat);
-    append_count(out, "commands", now.commands);
-    append_count(out, "messages_received", now.messages_received);
-    append_count(out, "k2k_sent", now.k2k_sent);
-    append_count(out, "k2k_received", now.k2k_received);
-    append_count(out, "k2k_refused", now.k2k_refused);
-    append_count(out, "emitted", now.emitted);
-    append_count(out, "emit_refused", now.emit_refused);
-    append_count(out, "emitted_waiting", now.emitted_waiting);
-    append_count(out, "emitted_dropped", now.emitted_dropped);
-    append_count(out, "in_flight", now.in_flight);
-    append_count(out, "restarts", now.restarts);
+    append_counters(out, &now);
     rk_str_append(out, ",\"busy_s\":");
     (void)rk_value_append_json_f64(out, (double)now.busy_ns * 1e-9); /* sticky */
     rk_str_append(out, ",\"idle_s\":");
@@ -74,17 +81,23 @@ static void append_part(rk_jobrun *run, rk_part *part, bool first, rk_str *out)
     rk_str_append(out, "}");
 }
 
+/* Absolute: the client may stand in another folder. */
+static void append_folder(const rk_jobrun *run, rk_str *out)
+{
+    char folder[PATH_MAX];
+    append_text(out, "folder",
+                realpath(run->options.folder, folder) ? folder : run->options.folder);
+}
+
 static void append_info(rk_jobrun *run, rk_str *out)
 {
     rk_jobrun_progress progress;
     rk_jobrun_look(run, &progress);
-    char folder[PATH_MAX];
     append_text(out, "job", run->job->name);
     append_count(out, "pid", (uint64_t)getpid());
     append_text(out, "state", progress.state);
     append_text(out, "file", run->job->file);
-    append_text(out, "folder",
-                realpath(run->options.folder, folder) ? folder : run->options.folder);
+    append_folder(run, out);
     append_text(out, "device", run->report.device);
     append_count(out, "steps", progress.steps);
     append_count(out, "steps_total", progress.steps_total);
@@ -135,13 +148,18 @@ static rk_status find_part(rk_jobrun *run, const char *name, rk_part **out_part,
     }
     if (status != RK_OK) {
         char shown[RK_VALUE_SHOWN_BYTES];
+        rk_str list;
+        rk_str_init(&list, RK_ERR_TEXT_BYTES);
+        size_t listed = RK_MIN(run->part_count, NAMES_SHOWN);
+        for (size_t i = 0; i < listed; i++) {
+            rk_str_appendf(&list, "%s'%s'", i > 0 ? ", " : "", names[i]);
+        }
+        rk_str_append(&list, listed < run->part_count ? " and others" : "");
         const char *near = rk_suggest(name, names, run->part_count);
-        (void)rk_err_set(err, status, "the job '%s' has no kernel '%s'; it has '%s'%s",
-                         run->job->name, rk_value_shown(name, shown),
-                         near                  ? near
-                         : run->part_count > 0 ? names[0]
-                                               : "",
-                         near || run->part_count < 2 ? "" : " and others");
+        (void)rk_err_set(err, status, "the job '%s' has no kernel '%s'; %s%s%sit has %s",
+                         run->job->name, rk_value_shown(name, shown), near ? "did you mean '" : "",
+                         near ? near : "", near ? "'? " : "", rk_str_cstr(&list));
+        rk_str_finish(&list);
     }
     free(names);
     return status;
@@ -179,6 +197,13 @@ static rk_status do_send(rk_jobrun *run, const rk_server_connection *connection,
     append_text(out, "kernel", part->name);
     rk_str_appendf(out, ",%.*s", (int)strlen(text) - 2, text + 1); /* the object's members */
     free(text);
+    if (strcmp(order->name, "stats") == 0) {
+        rk_kernel_snapshot now;
+        rk_kernel_read_snapshot(part->kernel, &now);
+        rk_str_appendf(out, ",\"counters\":{\"steps\":%" PRIu64, now.step);
+        append_counters(out, &now);
+        rk_str_append(out, "}");
+    }
     return RK_OK;
 }
 
@@ -236,7 +261,7 @@ rk_status rk_jobrun_handle(void *context, const rk_server_connection *connection
     case RK_REQUEST_STOP:
         rk_jobrun_request_stop(run);
         append_text(out, "job", run->job->name);
-        append_text(out, "folder", run->options.folder);
+        append_folder(run, out);
         return RK_OK;
     }
     return rk_err_set(err, RK_UNSUPPORTED, "this job does not know the request");

@@ -4,6 +4,7 @@
 #include "cli/jobrun.h"
 
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "cli/cli.h"
 #include "cli/orders.h"
 
@@ -404,6 +405,10 @@ void rk_jobrun_look(rk_jobrun *run, rk_jobrun_progress *out_progress)
 {
     rk_jobrun_progress progress = {.state = "running"};
     bool paused = run->part_count > 0;
+    bool has_finite = false;
+    for (size_t i = 0; i < run->part_count; i++) {
+        has_finite = has_finite || run->parts[i].steps > 0;
+    }
     for (size_t i = 0; i < run->part_count; i++) {
         rk_part *part = &run->parts[i];
         rk_kernel_snapshot now;
@@ -411,10 +416,13 @@ void rk_jobrun_look(rk_jobrun *run, rk_jobrun_progress *out_progress)
         paused = paused && (now.state == RK_KERNEL_PAUSED || now.state == RK_KERNEL_PARKED ||
                             state_of(part) != RK_PART_RUNNING);
         if (part->steps > 0 || part->is_endless) {
-            progress.steps += now.step;
             progress.cell_steps += now.step * part->cells;
         }
-        progress.steps_total += part->steps;
+        /* The room decides; else the kernels that have an end; else all. */
+        if (run->has_room ? part->spec == NULL : part->steps > 0 || !has_finite) {
+            progress.steps = RK_MAX(progress.steps, now.step);
+            progress.steps_total = RK_MAX(progress.steps_total, part->steps);
+        }
     }
     uint64_t end_ns = atomic_load_explicit(&run->end_ns, memory_order_acquire);
     uint64_t until_ns = end_ns != 0 ? end_ns : rk_clock_monotonic_ns();
@@ -470,15 +478,15 @@ static rk_status save_part(rk_jobrun *run, rk_part *part, rk_err *err)
 static void fill_report(rk_jobrun *run)
 {
     rk_report *report = &run->report;
+    rk_jobrun_progress progress;
+    rk_jobrun_look(run, &progress);
+    report->steps = progress.steps;
     report->complete = true;
     for (size_t i = 0; i < run->part_count; i++) {
         rk_part *part = &run->parts[i];
         uint64_t step = step_of(part);
         rk_part_state state = state_of(part);
         report->complete = report->complete && (state == RK_PART_DONE || part->steps == 0);
-        if (part->spec == NULL || report->steps < step) {
-            report->steps = part->spec != NULL && run->has_room ? report->steps : step;
-        }
         if (!run->has_room) {
             report->cells += part->cells;
         }

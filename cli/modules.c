@@ -99,7 +99,12 @@ static rk_status not_found(const char *name, rk_err *err)
         near = rk_suggest(name, candidates, count);
     }
     char shown[RK_VALUE_SHOWN_BYTES];
-    if (near != NULL) {
+    size_t length = strlen(name);
+    if (length > 2 && strcmp(name + length - 2, ".c") == 0) {
+        (void)rk_err_set(err, RK_NOT_FOUND,
+                         "'%s' is a source file, not a bundle: build it first: rk build %s",
+                         rk_value_shown(name, shown), shown);
+    } else if (near != NULL) {
         (void)rk_err_set(err, RK_NOT_FOUND, "there is no built-in module '%s'; did you mean '%s'?",
                          rk_value_shown(name, shown), near);
     } else {

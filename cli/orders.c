@@ -13,11 +13,13 @@
 #include <ringkernel/abi/message.h>
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LOOK_NS (100u * (uint64_t)RK_NS_PER_MS)
+#define RECEIVE_LOOK_MS 5
 
 /* ---- Arguments ------------------------------------------------------------------------------ */
 
@@ -277,7 +279,36 @@ static json_t *make_reply(const rk_order *order, uint64_t id, const rk_reply *re
     return object;
 }
 
-static rk_status receive(rk_kernel *kernel, uint64_t timeout_ns, json_t **out_reply, rk_err *err)
+/*
+ * Takes the next message. Only while somebody waits for it: a message is gone once it is taken, so
+ * each look asks `keep_waiting` first and then takes what is there without waiting.
+ */
+static rk_status take_message(rk_kernel *kernel, uint64_t timeout_ns, bool (*keep_waiting)(void *),
+                              void *context, rk_received *out_message, uint8_t *payload,
+                              rk_err *err)
+{
+    uint64_t deadline_ns = rk_clock_deadline_ns(timeout_ns);
+    for (;;) {
+        if (keep_waiting != NULL && !keep_waiting(context)) {
+            return rk_err_set(err, RK_CLOSED, "nobody waits for a message of kernel '%s' any more",
+                              rk_kernel_name(kernel));
+        }
+        bool last = rk_clock_monotonic_ns() >= deadline_ns;
+        rk_status status =
+            rk_kernel_receive(kernel, 0, out_message, payload, RK_ORDER_DATA_MAX, err);
+        if (status != RK_TIMEOUT) {
+            return status;
+        }
+        if (last) {
+            return rk_err_set(err, RK_TIMEOUT, "kernel '%s' has emitted no message",
+                              rk_kernel_name(kernel));
+        }
+        (void)poll(NULL, 0, RECEIVE_LOOK_MS);
+    }
+}
+
+static rk_status receive(rk_kernel *kernel, uint64_t timeout_ns, bool (*keep_waiting)(void *),
+                         void *context, json_t **out_reply, rk_err *err)
 {
     uint8_t *payload = malloc(RK_ORDER_DATA_MAX);
     if (payload == NULL) {
@@ -285,11 +316,7 @@ static rk_status receive(rk_kernel *kernel, uint64_t timeout_ns, json_t **out_re
     }
     rk_received message;
     rk_status status =
-        rk_kernel_receive(kernel, timeout_ns, &message, payload, RK_ORDER_DATA_MAX, err);
-    if (status == RK_TIMEOUT) {
-        (void)rk_err_set(err, RK_TIMEOUT, "kernel '%s' has emitted no message",
-                         rk_kernel_name(kernel));
-    }
+        take_message(kernel, timeout_ns, keep_waiting, context, &message, payload, err);
     if (status == RK_OK) {
         uint32_t kept = RK_MIN(message.length, RK_ORDER_DATA_MAX);
         rk_str hex;
@@ -297,8 +324,9 @@ static rk_status receive(rk_kernel *kernel, uint64_t timeout_ns, json_t **out_re
         for (uint32_t i = 0; i < kept; i++) {
             rk_str_appendf(&hex, "%02x", payload[i]);
         }
-        /* As a text only where it is one. */
-        json_t *text = json_stringn((const char *)payload, kept);
+        /* As a text only where it is one, and one that every JSON reader takes: without NUL. */
+        json_t *text =
+            memchr(payload, '\0', kept) == NULL ? json_stringn((const char *)payload, kept) : NULL;
         *out_reply =
             json_pack("{s:s, s:I, s:I, s:s, s:s, s:i, s:i, s:s, s:o*}", "command", "receive", "id",
                       (json_int_t)message.id, "step", (json_int_t)message.step, "level", "applied",
@@ -316,7 +344,7 @@ rk_status rk_order_carry_out(const rk_order *order, rk_kernel *kernel, const cha
 {
     *out_reply = NULL;
     if (order->submit == NULL) {
-        rk_status status = receive(kernel, timeout_ns, out_reply, err);
+        rk_status status = receive(kernel, timeout_ns, keep_waiting, context, out_reply, err);
         return status == RK_OK && *out_reply == NULL
                    ? rk_err_set(err, RK_NO_MEMORY, "no memory for a message")
                    : status;
@@ -353,6 +381,22 @@ rk_status rk_order_carry_out(const rk_order *order, rk_kernel *kernel, const cha
     return status;
 }
 
+/* The three words of a reply, with what they mean where that is known. */
+static void append_values(rk_str *out, const char *command, const char *const value[3])
+{
+    char forever[24];
+    snprintf(forever, sizeof forever, "%" PRIu64, (uint64_t)RK_FOREVER);
+    if (strcmp(command, "progress") == 0) {
+        bool endless = strcmp(value[1], forever) == 0;
+        rk_str_appendf(out, ", remaining %s, target %s", endless ? "no end" : value[0],
+                       endless ? "no end" : value[1]);
+        return;
+    }
+    if (strcmp(value[0], "0") != 0 || strcmp(value[1], "0") != 0 || strcmp(value[2], "0") != 0) {
+        rk_str_appendf(out, ", value %s %s %s", value[0], value[1], value[2]);
+    }
+}
+
 void rk_order_append_text(rk_str *out, const char *kernel, const json_t *reply)
 {
     const char *status = rk_reply_text(reply, "status");
@@ -361,18 +405,30 @@ void rk_order_append_text(rk_str *out, const char *kernel, const json_t *reply)
     if (json_is_integer(json_object_get(reply, "step"))) {
         rk_str_appendf(out, " at step %llu", rk_reply_count(reply, "step"));
     }
-    if (strcmp(status, "RK_OK") != 0) {
-        rk_str_appendf(out, ": %s", status);
-    }
+    const char *command = rk_reply_text(reply, "command");
     const json_t *values = json_object_get(reply, "value");
-    bool any = false;
-    for (size_t i = 0; i < json_array_size(values); i++) {
-        const char *value = json_string_value(json_array_get(values, i));
-        any = any || (value != NULL && strcmp(value, "0") != 0);
+    const char *value[3];
+    for (size_t i = 0; i < 3; i++) {
+        const char *text = json_string_value(json_array_get(values, i));
+        value[i] = text != NULL ? text : "0";
     }
-    for (size_t i = 0; any && i < json_array_size(values); i++) {
-        const char *value = json_string_value(json_array_get(values, i));
-        rk_str_appendf(out, "%s%s", i ? " " : ", value ", value ? value : "?");
+    if (strcmp(status, "RK_INTERNAL") == 0 && strcmp(command, "custom") == 0) {
+        rk_str_appendf(out, ": refused by the kernel, code %s", value[0]);
+    } else if (strcmp(status, "RK_INTERNAL") == 0 && strcmp(command, "check") == 0) {
+        rk_str_appendf(out, ": the check failed, code %s", value[0]);
+    } else {
+        if (strcmp(status, "RK_OK") != 0) {
+            rk_str_appendf(out, ": %s", status);
+        }
+        if (strcmp(rk_reply_text(reply, "level"), "applied") == 0) {
+            append_values(out, command, value);
+        }
+    }
+    const char *key;
+    json_t *counter;
+    json_object_foreach(json_object_get(reply, "counters"), key, counter)
+    {
+        rk_str_appendf(out, "\n  %-18s %lld", key, (long long)json_integer_value(counter));
     }
     if (json_object_get(reply, "hex") != NULL) {
         rk_str_appendf(out, ", type %llu, %llu bytes: %s\n%s", rk_reply_count(reply, "type"),

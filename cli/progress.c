@@ -94,10 +94,11 @@ void rk_progress_describe(rk_progress *progress, const rk_jobrun_progress *now, 
     } else {
         used = snprintf(out, size, "%" PRIu64 " steps", now->steps);
     }
-    if (progress->cell_rate >= 1e4 && used > 0 && (size_t)used < size) {
+    bool paused = strcmp(now->state, "paused") == 0; /* it has no rate */
+    if (!paused && progress->cell_rate >= 1e4 && used > 0 && (size_t)used < size) {
         used += snprintf(out + used, size - (size_t)used, "  %.0f Mcells/s",
                          progress->cell_rate * 1e-6);
-    } else if (progress->rate > 0.0 && used > 0 && (size_t)used < size) {
+    } else if (!paused && progress->rate > 0.0 && used > 0 && (size_t)used < size) {
         used += snprintf(out + used, size - (size_t)used, "  %.3g steps/s", progress->rate);
     }
     if (strcmp(now->state, "running") != 0 && used > 0 && (size_t)used < size) {

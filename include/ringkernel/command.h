@@ -58,6 +58,10 @@ typedef enum rk_level {
     RK_REPLY_DURABLE,  /* and will survive a crash */
 } rk_level;
 
+/*
+ * A custom command that its handler refused (by a code other than 0) has status RK_INTERNAL and
+ * that code as value[0].
+ */
 typedef struct rk_reply {
     uint64_t id;
     rk_status status; /* of the command itself: RK_ABORTED, RK_INVALID, ... */

@@ -30,8 +30,8 @@ static rk_status find_slice(rk_kernel *kernel, const char *name, uint64_t first,
     if (first > elements || count > elements - first) {
         return rk_err_set(
             err, RK_INVALID,
-            "kernel '%s': elements %llu to %llu are outside field '%s' of %llu elements",
-            kernel->name, (unsigned long long)first, (unsigned long long)(first + count), name,
+            "kernel '%s': %llu elements from %llu on are outside field '%s' of %llu elements",
+            kernel->name, (unsigned long long)count, (unsigned long long)first, name,
             (unsigned long long)elements);
     }
     if (rk_commands_may_step(kernel)) {

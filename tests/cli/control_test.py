@@ -86,6 +86,10 @@ class Commands(rk.Case):
         answer = self.rk_json("send", "talk", "e", "receive")
         self.assertEqual((answer["type"], answer["length"], answer["hex"]), (300, 3, "ff00ff"))
         self.assertNotIn("text", answer)
+        self.rk("send", "talk", "e", "message", "300", "hex:4100")
+        answer = self.rk_json("send", "talk", "e", "receive")
+        self.assertEqual((answer["length"], answer["hex"]), (2, "4100"))
+        self.assertNotIn("text", answer)
         long = "x" * 5000
         self.rk("send", "talk", "e", "message", "301", long)
         self.assertEqual(self.rk_json("send", "talk", "e", "receive")["length"], 5000)
@@ -96,6 +100,30 @@ class Commands(rk.Case):
         self.assertEqual(answer["value"], ["7", "2", "513"])
         self.rk("send", "talk", "e", "terminate")
         self.finish(job, code=0)
+
+    def test_a_receive_that_was_given_up_takes_nothing(self):
+        path = self.write("talk.yaml", "job: talk\nkernels: [{name: e, module: echo}]\n")
+        job = self.start(path, "-o", "out")
+        client = rk.subprocess.Popen([rk.PROGRAM, "send", "talk", "e", "receive", "-t", "1h"],
+                                     env=self.env, stdout=rk.subprocess.DEVNULL)
+        self.jobs.append(client)
+        client.kill()
+        client.wait(rk.LIMIT_S)
+        self.rk("send", "talk", "e", "message", "256", "kept")
+        self.assertEqual(self.rk_json("send", "talk", "e", "receive")["text"], "kept")
+        self.rk("send", "talk", "e", "terminate")
+        self.finish(job)
+
+    def test_a_run_that_is_not_reached(self):
+        job = self.start(self.endless(), "-o", "out")
+        late = self.refuses(1, "accepted, but not applied within",
+                            "send", "canary", "bird", "run", "10", "-t", "50ms")
+        self.assertIn("run", late)
+        self.assertIn("no end", self.rk("send", "canary", "bird", "progress")[0])
+        self.assertIn("messages_received", self.rk("send", "canary", "bird", "stats")[0])
+        self.assertNotIn(" of ", self.rk("stats", "canary")[0].splitlines()[0])
+        self.assertIn(os.path.realpath(self.path("out")), self.rk("stop", "canary")[0])
+        self.finish(job)
 
     def test_two_jobs_of_one_name(self):
         one = self.start(self.endless(), "-o", "one")
