@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const rk_option options[] = {
     RK_CLI_OPTION_JSON,
@@ -25,6 +26,29 @@ static json_t *ask(const rk_endpoint *endpoint)
     return reply;
 }
 
+/* "running", or "1 of 2 running" where some kernels are paused, parked, or have ended. */
+static void state_text(const json_t *job, char *out, size_t size)
+{
+    static const char *const still[] = {"paused", "parked", "terminated", "panicked", "faulted"};
+    const char *state = rk_reply_text(job, "state");
+    const json_t *kernels = json_object_get(job, "kernels");
+    size_t count = json_array_size(kernels);
+    size_t running = count;
+    size_t index;
+    json_t *kernel;
+    json_array_foreach(kernels, index, kernel)
+    {
+        for (size_t i = 0; i < RK_CLI_COUNT(still); i++) {
+            running -= strcmp(rk_reply_text(kernel, "state"), still[i]) == 0 ? 1 : 0;
+        }
+    }
+    if (strcmp(state, "running") == 0 && running < count) {
+        snprintf(out, size, "%zu of %zu running", running, count);
+    } else {
+        snprintf(out, size, "%s", state);
+    }
+}
+
 static void append_row(rk_str *out, const json_t *job)
 {
     unsigned long long steps = rk_reply_count(job, "steps");
@@ -34,11 +58,13 @@ static void append_row(rk_str *out, const json_t *job)
         snprintf(progress, sizeof progress, "%.0f %%",
                  100.0 * (double)(steps < total ? steps : total) / (double)total);
     }
+    char state[64];
+    state_text(job, state, sizeof state);
     char took[RK_VALUE_TEXT_BYTES];
     double seconds = rk_reply_number(job, "seconds");
     (void)rk_value_format_duration(seconds > 0.0 ? (uint64_t)(seconds * 1e9) : 0, took);
-    rk_str_appendf(out, "%-20s %8llu  %-9s %12llu  %5s  %9s  %s\n", rk_reply_text(job, "job"),
-                   rk_reply_count(job, "pid"), rk_reply_text(job, "state"), steps, progress, took,
+    rk_str_appendf(out, "%-20s %8llu  %-14s %12llu  %5s  %9s  %s\n", rk_reply_text(job, "job"),
+                   rk_reply_count(job, "pid"), state, steps, progress, took,
                    rk_reply_text(job, "folder"));
 }
 
@@ -60,7 +86,7 @@ static int run(rk_cli_call *call)
             continue;
         }
         if (!call->json && json_array_size(jobs) == 0) {
-            rk_str_appendf(&out, "%-20s %8s  %-9s %12s  %5s  %9s  %s\n", "JOB", "PID", "STATE",
+            rk_str_appendf(&out, "%-20s %8s  %-14s %12s  %5s  %9s  %s\n", "JOB", "PID", "STATE",
                            "STEPS", "DONE", "TIME", "RESULTS");
         }
         if (!call->json) {

@@ -20,6 +20,7 @@
 
 #define LOOK_NS (100u * (uint64_t)RK_NS_PER_MS)
 #define RECEIVE_LOOK_MS 5
+#define NO_END_STEPS (UINT64_C(1) << 61) /* a target this far off: an endless run */
 
 /* ---- Arguments ------------------------------------------------------------------------------ */
 
@@ -384,10 +385,8 @@ rk_status rk_order_carry_out(const rk_order *order, rk_kernel *kernel, const cha
 /* The three words of a reply, with what they mean where that is known. */
 static void append_values(rk_str *out, const char *command, const char *const value[3])
 {
-    char forever[24];
-    snprintf(forever, sizeof forever, "%" PRIu64, (uint64_t)RK_FOREVER);
     if (strcmp(command, "progress") == 0) {
-        bool endless = strcmp(value[1], forever) == 0;
+        bool endless = strtoull(value[1], NULL, 10) >= NO_END_STEPS;
         rk_str_appendf(out, ", remaining %s, target %s", endless ? "no end" : value[0],
                        endless ? "no end" : value[1]);
         return;

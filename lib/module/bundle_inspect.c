@@ -63,8 +63,8 @@ static void put_lines_params(const rk_schema *s, rk_str *out)
     put(out, s->param_count ? "parameters\n" : "");
     for (uint32_t i = 0; i < s->param_count; i++) {
         const rk_schema_param *p = &s->params[i];
-        put(out, "  %-4s %s = %s%s%s%s%s\n", rk_type_name(p->type), p->name, p->default_text,
-            *p->units ? " " : "", p->units, *p->help ? "  " : "", p->help);
+        put(out, "  %-4s %s = %s%s%s%s%s%s\n", rk_type_name(p->type), p->name, p->default_text,
+            *p->units ? " [" : "", p->units, *p->units ? "]" : "", *p->help ? "  " : "", p->help);
     }
 }
 
@@ -73,8 +73,8 @@ static void put_lines_fields(const rk_schema *s, rk_str *out)
     put(out, s->field_count ? "fields\n" : "");
     for (uint32_t i = 0; i < s->field_count; i++) {
         const rk_schema_field *f = &s->fields[i];
-        put(out, "  %-4s %s[%s]%s%s (", rk_type_name(f->type), f->name, f->shape,
-            *f->units ? " " : "", f->units);
+        put(out, "  %-4s %s[%s]%s%s%s (", rk_type_name(f->type), f->name, f->shape,
+            *f->units ? " [" : "", f->units, *f->units ? "]" : "");
         put_bits(out, f->flags, rk_field_flag_name, "plain");
         put(out, ")%s%s\n", *f->help ? "  " : "", f->help);
     }
@@ -120,13 +120,15 @@ static void put_lines_build(const rk_section *build, rk_str *out)
 static void put_lines(const rk_bundle *b, rk_str *out)
 {
     const rk_schema *s = rk_bundle_schema(b);
-    put(out, "module      %s %s%s%s\n", s->name, s->version, *s->summary ? ": " : "", s->summary);
+    put(out, "module      %s version %s%s%s\n", s->name, s->version, *s->summary ? ": " : "",
+        s->summary);
     put(out, "file        %s\n", rk_bundle_name(b));
     put(out, "crc         %08x\n", rk_bundle_crc(b));
     put(out, "interface   %u\n", s->abi_version);
     put(out, "criticality %s\n", rk_criticality_name(s->criticality));
     put(out, "handlers    ");
     put_bits(out, s->handlers, rk_handler_name, "plain");
+    put(out, s->handlers == 0 ? "none" : "");
     put(out, "\nshared      %u bytes\n", s->shared_bytes);
     put_lines_params(s, out);
     put_lines_fields(s, out);

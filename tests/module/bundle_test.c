@@ -399,7 +399,7 @@ static void modules_are_counted_and_described(void **state)
     assert_string_equal(rk_module_schema(module)->name, "small");
     assert_int_equal(rk_module_crc(module), rk_bytes_u32(f->data + 36));
     assert_int_equal(rk_module_describe(module, false, &text), RK_OK);
-    static const char *const lines[] = {"module      small 1: a test",
+    static const char *const lines[] = {"module      small version 1: a test",
                                         "u32  n = 4",
                                         "real f[n] Pa (state)",
                                         "handlers    message",
