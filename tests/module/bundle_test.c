@@ -401,7 +401,7 @@ static void modules_are_counted_and_described(void **state)
     assert_int_equal(rk_module_describe(module, false, &text), RK_OK);
     static const char *const lines[] = {"module      small version 1: a test",
                                         "u32  n = 4",
-                                        "real f[n] Pa (state)",
+                                        "real f[n] [Pa] (state)",
                                         "handlers    message",
                                         "cpu            x86-64-v1  f32",
                                         "ptx            7.5        f64",
