@@ -21,6 +21,7 @@
 #define LOOK_NS (100u * (uint64_t)RK_NS_PER_MS)
 #define RECEIVE_LOOK_MS 5
 #define NO_END_STEPS (UINT64_C(1) << 61) /* a target this far off: an endless run */
+#define LEAVE_NS ((uint64_t)RK_NS_PER_S)
 
 /* ---- Arguments ------------------------------------------------------------------------------ */
 
@@ -200,28 +201,30 @@ PLAIN_ORDER(terminate)
 #undef PLAIN_ORDER
 
 const rk_order rk_orders[] = {
-    {"run", "STEPS", 1, 1, "take so many steps, after those that are already ordered", submit_run},
-    {"pause", "", 0, 0, "stop at the next step boundary; runs keep their remaining steps",
+    {"run", "STEPS", 1, 1, "take so many steps, after those that are already ordered", false,
+     submit_run},
+    {"pause", "", 0, 0, "stop at the next step boundary; runs keep their remaining steps", false,
      submit_pause},
-    {"resume", "", 0, 0, "go on after a pause or a spent step budget", submit_resume},
+    {"resume", "", 0, 0, "go on after a pause or a spent step budget", false, submit_resume},
     {"inject", "FIELD INDEX VALUE [add]", 3, 4,
-     "set one element of a field, or add to it; INDEX counts elements from 0", submit_inject},
+     "set one element of a field, or add to it; INDEX counts elements from 0", false,
+     submit_inject},
     {"custom", "OPERATION [DATA]", 1, 2,
-     "one of the module's own operations; DATA is text, or hex:00ff...", submit_custom},
+     "one of the module's own operations; DATA is text, or hex:00ff...", false, submit_custom},
     {"message", "TYPE [DATA]", 1, 2, "a message of a type from 256 on, for its on_message handler",
-     submit_message},
-    {"receive", "", 0, 0, "take the next message that the kernel has emitted", NULL},
-    {"progress", "", 0, 0, "how many steps of its runs remain", submit_progress},
-    {"stats", "", 0, 0, "refresh its counters", submit_stats},
-    {"ping", "", 0, 0, "answer", submit_ping},
+     false, submit_message},
+    {"receive", "", 0, 0, "take the next message that the kernel has emitted", false, NULL},
+    {"progress", "", 0, 0, "how many steps of its runs remain", false, submit_progress},
+    {"stats", "", 0, 0, "refresh its counters", false, submit_stats},
+    {"ping", "", 0, 0, "answer", false, submit_ping},
     {"step-budget", "STEPS|none", 1, 1, "how many steps it may still take before it pauses itself",
-     submit_step_budget},
-    {"check", "", 0, 0, "run the module's own check; value 0 is good", submit_check},
+     false, submit_step_budget},
+    {"check", "", 0, 0, "run the module's own check; value 0 is good", false, submit_check},
     {"features", "NAMES|MASK|none", 1, 1,
-     "which optional features are on: names separated by commas, or bits", submit_features},
+     "which optional features are on: names separated by commas, or bits", false, submit_features},
     {"quiesce", "", 0, 0, "leave the device at the next step boundary; 'rk resume' brings it back",
-     submit_quiesce},
-    {"terminate", "", 0, 0, "end; pending runs are aborted", submit_terminate},
+     true, submit_quiesce},
+    {"terminate", "", 0, 0, "end; pending runs are aborted", true, submit_terminate},
 };
 const size_t rk_order_count = RK_CLI_COUNT(rk_orders);
 
@@ -339,6 +342,15 @@ static rk_status receive(rk_kernel *kernel, uint64_t timeout_ns, bool (*keep_wai
     return status;
 }
 
+/* Waits until a kernel that was told to leave has left: the next command finds it so. */
+static void wait_left(const rk_kernel *kernel)
+{
+    uint64_t deadline_ns = rk_clock_deadline_ns(LEAVE_NS);
+    while (rk_kernel_is_resident(kernel) && rk_clock_monotonic_ns() < deadline_ns) {
+        (void)poll(NULL, 0, 1); /* a restart makes it resident again: hence the deadline */
+    }
+}
+
 rk_status rk_order_carry_out(const rk_order *order, rk_kernel *kernel, const char *const *args,
                              size_t count, uint64_t timeout_ns, bool (*keep_waiting)(void *),
                              void *context, json_t **out_reply, rk_err *err)
@@ -373,6 +385,9 @@ rk_status rk_order_carry_out(const rk_order *order, rk_kernel *kernel, const cha
             reply = (rk_reply){.id = id};
             status = RK_OK;
         }
+    }
+    if (status == RK_OK && order->leaves && reply.level >= RK_REPLY_APPLIED) {
+        wait_left(kernel);
     }
     if (status == RK_OK) {
         *out_reply = make_reply(order, id, &reply);

@@ -17,6 +17,7 @@ typedef struct rk_order {
     const char *arguments; /* "FIELD INDEX VALUE [add]" */
     size_t min_args, max_args;
     const char *help;
+    bool leaves; /* the kernel leaves its device */
     /* Submits it; NULL for 'receive', which submits nothing. */
     rk_status (*submit)(rk_kernel *kernel, const char *const *args, size_t count, uint64_t *out_id,
                         rk_err *err);

@@ -109,6 +109,9 @@ RK_API rk_status rk_kernel_param(const rk_kernel *kernel, const char *name, doub
 /* Values as in abi/control.h: RK_KERNEL_IDLE and so on. */
 RK_API uint32_t rk_kernel_state(const rk_kernel *kernel);
 RK_API const char *rk_kernel_state_text(uint32_t state);
+/* Whether it is on its device. After a quiesce or terminate command it still leaves for a moment.
+ */
+RK_API bool rk_kernel_is_resident(const rk_kernel *kernel);
 
 typedef struct rk_kernel_snapshot {
     uint32_t state;

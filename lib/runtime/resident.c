@@ -295,6 +295,11 @@ void rk_kernel_free(rk_kernel *kernel)
 
 /* ---- Accessors ----------------------------------------------------------------------------- */
 
+bool rk_kernel_is_resident(const rk_kernel *kernel)
+{
+    return rk_word_load_acquire(&kernel->resident) != 0;
+}
+
 const char *rk_kernel_name(const rk_kernel *kernel)
 {
     return kernel->name;

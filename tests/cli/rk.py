@@ -85,12 +85,6 @@ class Case(unittest.TestCase):
         self.assertTrue(err.startswith("rk"), err)
         return err
 
-    def is_refused(self, *command):
-        """Whether a kernel takes no command at present."""
-        done = subprocess.run([PROGRAM, "send", *command, "--timeout", "0"], env=self.env,
-                              capture_output=True, timeout=LIMIT_S, check=False)
-        return done.returncode == 1
-
     def start(self, *words, **more):
         """Starts 'rk run' and returns when the job takes commands."""
         job = subprocess.Popen([PROGRAM, "run", *words], env=self.env, cwd=self.folder,
