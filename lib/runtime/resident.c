@@ -148,8 +148,9 @@ static rk_status load_code(rk_kernel *kernel, rk_err *err)
                                           kernel->variant, RK_ISA_NONE, &section, err);
     if (status == RK_OK) {
         rk_runtime *runtime = kernel->runtime;
-        status = runtime->driver->load(runtime->devices[kernel->device], section->data,
-                                       section->bytes, &kernel->code, err);
+        status =
+            runtime->driver->load(runtime->devices[kernel->device], (rk_code_kind)section->kind,
+                                  section->data, section->bytes, &kernel->code, err);
     }
     if (status != RK_OK) {
         (void)rk_err_prefix(err, "kernel '%s': ", kernel->name);

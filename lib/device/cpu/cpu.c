@@ -24,6 +24,13 @@ struct rk_exec {
     rk_cpu_exec *cpu;
 };
 
+rk_status rk_cpu_probe(const rk_device_options *options, uint32_t *out_count, rk_err *err)
+{
+    (void)err;
+    *out_count = options->logical_devices;
+    return RK_OK;
+}
+
 static rk_status cpu_open(uint32_t index, const rk_device_options *options, rk_device **out_device,
                           rk_err *err)
 {
@@ -69,10 +76,11 @@ static void cpu_mem_free(rk_device *device, rk_mem *mem)
     rk_cpu_mem_free(mem);
 }
 
-static rk_status cpu_load(rk_device *device, const void *image, uint64_t bytes, rk_code **out_code,
-                          rk_err *err)
+static rk_status cpu_load(rk_device *device, rk_code_kind kind, const void *image, uint64_t bytes,
+                          rk_code **out_code, rk_err *err)
 {
     (void)device;
+    (void)kind; /* both kinds are loaded alike */
     rk_code *code = calloc(1, sizeof *code);
     if (code == NULL) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory to load a kernel");
@@ -93,6 +101,14 @@ static void cpu_unload(rk_device *device, rk_code *code)
         rk_cpu_code_finish(&code->code);
         free(code);
     }
+}
+
+uint32_t rk_cpu_max_blocks(rk_device *device, const rk_code *code, uint32_t lanes)
+{
+    (void)device;
+    (void)code;
+    (void)lanes;
+    return RK_CPU_BLOCKS_MAX;
 }
 
 static rk_status cpu_launch(rk_device *device, const rk_exec_args *args, rk_exec **out_exec,
@@ -166,6 +182,16 @@ static rk_status cpu_write(rk_device *device, const rk_mem *mem, uint64_t offset
     return RK_OK;
 }
 
+static rk_status cpu_zero(rk_device *device, const rk_mem *mem, uint64_t offset, uint64_t bytes)
+{
+    (void)device;
+    if (offset > mem->bytes || bytes > mem->bytes - offset) {
+        return RK_INVALID;
+    }
+    memset(mem->host + offset, 0, bytes);
+    return RK_OK;
+}
+
 static rk_status cpu_connect(rk_exec *from, uint32_t route, rk_exec *to, rk_err *err)
 {
     return rk_cpu_exec_connect(from->cpu, route, to->cpu, err);
@@ -173,6 +199,7 @@ static rk_status cpu_connect(rk_exec *from, uint32_t route, rk_exec *to, rk_err 
 
 static void cpu_telemetry(rk_device *device, rk_device_telemetry *out_telemetry)
 {
+    memset(out_telemetry, 0, sizeof *out_telemetry);
     out_telemetry->memory_used_bytes =
         atomic_load_explicit(&device->memory_used, memory_order_relaxed);
     out_telemetry->resident_kernels =
@@ -181,11 +208,18 @@ static void cpu_telemetry(rk_device *device, rk_device_telemetry *out_telemetry)
         atomic_load_explicit(&device->resident_blocks, memory_order_relaxed);
 }
 
+void rk_cpu_link(rk_device *device, rk_device *other, rk_device_link *out_link)
+{
+    *out_link = (rk_device_link){.kind = device == other ? RK_LINK_SAME : RK_LINK_MEMORY,
+                                 .peer_access = device == other};
+}
+
 const rk_driver_ops *rk_driver_cpu(void)
 {
     static const rk_driver_ops ops = {
         .abi = RK_DRIVER_ABI,
         .name = "cpu",
+        .probe = rk_cpu_probe,
         .open = cpu_open,
         .close = cpu_close,
         .caps = cpu_caps,
@@ -193,14 +227,17 @@ const rk_driver_ops *rk_driver_cpu(void)
         .mem_free = cpu_mem_free,
         .load = cpu_load,
         .unload = cpu_unload,
+        .max_blocks = rk_cpu_max_blocks,
         .launch = cpu_launch,
         .poll_exit = cpu_poll_exit,
         .wait_exit = cpu_wait_exit,
         .release = cpu_release,
         .read = cpu_read,
         .write = cpu_write,
+        .zero = cpu_zero,
         .connect = cpu_connect,
         .telemetry = cpu_telemetry,
+        .link = rk_cpu_link,
     };
     return &ops;
 }

@@ -426,10 +426,11 @@ static void host_mem_free(rk_device *device, rk_mem *mem)
     rk_cpu_mem_free(mem);
 }
 
-static rk_status host_load(rk_device *device, const void *image, uint64_t bytes, rk_code **out_code,
-                           rk_err *err)
+static rk_status host_load(rk_device *device, rk_code_kind kind, const void *image, uint64_t bytes,
+                           rk_code **out_code, rk_err *err)
 {
     (void)device;
+    (void)kind; /* both kinds are loaded alike */
     rk_mem mem;
     rk_status status = rk_cpu_mem_alloc(bytes, true, &mem, err);
     if (status != RK_OK) {
@@ -568,6 +569,11 @@ static rk_status host_write(rk_device *device, const rk_mem *mem, uint64_t offse
     return rk_driver_cpu()->write(device, mem, offset, from, bytes);
 }
 
+static rk_status host_zero(rk_device *device, const rk_mem *mem, uint64_t offset, uint64_t bytes)
+{
+    return rk_driver_cpu()->zero(device, mem, offset, bytes);
+}
+
 static rk_status host_connect(rk_exec *from, uint32_t route, rk_exec *to, rk_err *err)
 {
     rk_host_message message = {
@@ -595,6 +601,7 @@ const rk_driver_ops *rk_driver_host(void)
     static const rk_driver_ops ops = {
         .abi = RK_DRIVER_ABI,
         .name = "cpu",
+        .probe = rk_cpu_probe,
         .open = host_open,
         .close = host_close,
         .caps = host_caps,
@@ -602,6 +609,7 @@ const rk_driver_ops *rk_driver_host(void)
         .mem_free = host_mem_free,
         .load = host_load,
         .unload = host_unload,
+        .max_blocks = rk_cpu_max_blocks,
         .launch = host_launch,
         .poll_exit = host_poll_exit,
         .wait_exit = host_wait_exit,
@@ -609,8 +617,10 @@ const rk_driver_ops *rk_driver_host(void)
         .release = host_release,
         .read = host_read,
         .write = host_write,
+        .zero = host_zero,
         .connect = host_connect,
         .telemetry = host_telemetry,
+        .link = rk_cpu_link,
     };
     return &ops;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define HUGE_PAGE_BYTES ((uint64_t)2 * 1024 * 1024)
@@ -92,14 +93,23 @@ static void processor_text(char *out, size_t bytes)
 
 void rk_cpu_caps(uint32_t index, uint32_t count, rk_device_caps *out_caps)
 {
+    struct utsname system;
     unsigned cpus = rk_thread_cpu_count();
     long pages = sysconf(_SC_PHYS_PAGES);
     long page_bytes = sysconf(_SC_PAGESIZE);
     memset(out_caps, 0, sizeof *out_caps);
     (void)snprintf(out_caps->name, sizeof out_caps->name, "cpu:%u", index);
     processor_text(out_caps->text, sizeof out_caps->text);
+    if (uname(&system) == 0) {
+        (void)snprintf(out_caps->arch, sizeof out_caps->arch, "%.23s", system.machine);
+    }
     out_caps->units = RK_MAX(1u, cpus / count);
-    out_caps->max_blocks = 1024;
+    out_caps->max_blocks = RK_CPU_BLOCKS_MAX;
+    out_caps->default_blocks = out_caps->units;
+    out_caps->max_lanes = RK_CPU_LANES_MAX;
+    out_caps->code_kinds = RK_CODE_BIT(RK_CODE_CPU) | RK_CODE_BIT(RK_CODE_FIBER);
+    out_caps->ticks_per_s = 1000000000;
+    out_caps->rings_host = true;
     out_caps->memory_bytes =
         pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes / count : 0;
     out_caps->numa_node = UINT32_MAX;
