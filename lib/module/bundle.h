@@ -95,6 +95,21 @@ const rk_section *rk_bundle_find(const rk_bundle *bundle, uint32_t kind, uint32_
 rk_status rk_bundle_find_cpu(const rk_bundle *bundle, uint32_t kind, uint32_t variant, rk_isa level,
                              const rk_section **out_section, rk_err *err);
 
+/*
+ * The best GPU code for a device: code_kinds has the bit 1 << RK_SECTION_* of each kind that it
+ * takes (PTX, CUBIN, HIP, OPENCL_SOURCE; other bits are ignored). code_level is 10 * compute
+ * capability for CUDA, the number of the gfx name in hexadecimal for HIP (gfx90a: 0x90a), and
+ * means nothing for OpenCL. A cubin runs on its major capability with the same or a later minor one
+ * and is preferred; PTX runs from its capability on; a HIP code object on its own GPU alone (CUDA
+ * Programming Guide, "Binary Compatibility", "PTX Compatibility"; LLVM "User Guide for AMDGPU").
+ * device_name stands in messages. RK_NOT_FOUND if the bundle has no such code, RK_UNSUPPORTED if it
+ * is made for other devices, RK_INVALID if code_kinds names none of these; the text says what the
+ * bundle holds and how to rebuild it.
+ */
+rk_status rk_bundle_find_code(const rk_bundle *bundle, uint32_t code_kinds, uint32_t code_level,
+                              const char *device_name, uint32_t variant,
+                              const rk_section **out_section, rk_err *err);
+
 /* Appends a description, as lines for a person or as one JSON object. */
 rk_status rk_bundle_inspect(const rk_bundle *bundle, bool as_json, rk_str *out);
 
