@@ -25,7 +25,7 @@ int main(int argc, char **argv)
     }
     rk_module_build_options options = {.source_path = argv[1],
                                        .output_path = argv[2],
-                                       .targets = RK_BUILD_CPU | RK_BUILD_FIBER,
+                                       .targets = RK_BUILD_CPU | RK_BUILD_FIBER | RK_BUILD_OPENCL,
                                        .jobs = 1, /* the build tool runs several of us */
                                        .print = print};
     bool on = argc > 3 && strcmp(argv[3], "cuda=on") == 0;

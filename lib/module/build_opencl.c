@@ -133,7 +133,10 @@ static rk_status flatten_file(flattening *f, const char *path)
     return status == RK_OK ? status : rk_err_set(err, status, "cannot flatten '%s'", path);
 }
 
-/* A job without a result: clang reads the text as OpenCL C 3.0. */
+/*
+ * A job without a result: clang reads the text as OpenCL C 3.0, as a device without optional
+ * features would (no pointers without an address space).
+ */
 static rk_status add_check(rk_build *build, uint32_t variant, const char *clang, const char *text,
                            size_t bytes)
 {
@@ -152,6 +155,11 @@ static rk_status add_check(rk_build *build, uint32_t variant, const char *clang,
                            "-finclude-default-header",
                            "-target",
                            "spir64",
+                           "-Xclang",
+                           "-cl-ext=-__opencl_c_generic_address_space,"
+                           "-__opencl_c_program_scope_global_variables,"
+                           "-__opencl_c_device_enqueue,-__opencl_c_pipes,"
+                           "-__opencl_c_atomic_scope_all_devices",
                            "-fsyntax-only",
                            "-fdiagnostics-color=never"};
     rk_build_args args;

@@ -495,6 +495,12 @@ static void flattens_opencl(void **state)
         (void)rk_file_unlink(f->output);
         refused(f, COUNTER INCLUDE ADD "#if defined(RK_TARGET_OPENCL)\nnonsense here;\n#endif\n",
                 RK_COMPILE, SAYS("counter.c:14:", "error"));
+        /* PoCL has no pointers without an address space: what mixes them must not pass here. */
+        refused(f,
+                COUNTER INCLUDE ADD "#if defined(RK_TARGET_OPENCL)\n"
+                                    "rk_u8 take(const rk_u8 *own);\n"
+                                    "rk_u8 give(__global rk_u8 *p) { return take(p); }\n#endif\n",
+                RK_COMPILE, SAYS("counter.c:15:", "address space"));
     }
     free(clang);
 }

@@ -193,14 +193,42 @@ RK_FN rk_u64 rk_f64_bits(rk_f64 value)
     return both.bits;
 }
 
-/* Copies bytes from the handler's own variables into shared memory. */
-RK_FN void rk_copy_bytes(RK_G rk_u8 *to, const rk_u8 *from, rk_u32 bytes)
+/*
+ * Where a payload comes from: the handler's own variables or global memory. Only OpenCL tells the
+ * two apart; there rk_bytes_of takes either.
+ */
+#if defined(RK_TARGET_OPENCL)
+typedef struct rk_bytes {
+    const rk_u8 *own;
+    RK_G const rk_u8 *global_memory; /* if own is NULL */
+} rk_bytes;
+__attribute__((overloadable)) RK_FN rk_bytes rk_bytes_of(const void *own)
+{
+    rk_bytes bytes = {(const rk_u8 *)own, 0};
+    return bytes;
+}
+__attribute__((overloadable)) RK_FN rk_bytes rk_bytes_of(RK_G const void *global_memory)
+{
+    rk_bytes bytes = {0, (RK_G const rk_u8 *)global_memory};
+    return bytes;
+}
+#else
+typedef const void *rk_bytes;
+#define rk_bytes_of(p) (p)
+#endif
+
+/* Copies bytes into global memory. */
+RK_FN void rk_copy_bytes(RK_G rk_u8 *to, rk_bytes from, rk_u32 bytes)
 {
 #if defined(RK_TARGET_CPU)
     __builtin_memcpy(to, from, bytes);
+#elif defined(RK_TARGET_OPENCL)
+    for (rk_u32 i = 0; i < bytes; i++) {
+        to[i] = from.own != 0 ? from.own[i] : from.global_memory[i];
+    }
 #else
     for (rk_u32 i = 0; i < bytes; i++) {
-        to[i] = from[i];
+        to[i] = ((const rk_u8 *)from)[i];
     }
 #endif
 }

@@ -37,7 +37,7 @@ RK_FN RK_G rk_u32 *rk_ring_sequence(RK_G rk_ring *ring, rk_u32 index)
     return (RK_G rk_u32 *)((RK_G rk_u8 *)ring + ring->sequences) + (index & (ring->capacity - 1u));
 }
 
-RK_FN void rk_slot_fill(RK_G rk_slot *slot, const rk_msg_header *header, const rk_u8 *payload)
+RK_FN void rk_slot_fill(RK_G rk_slot *slot, const rk_msg_header *header, rk_bytes payload)
 {
     slot->header = *header;
     rk_copy_bytes(slot->payload, payload, header->length);
@@ -61,8 +61,7 @@ RK_FN void rk_ring_wake_consumer(rk_ctx *k, RK_G rk_ring *ring)
 }
 
 /* Pushes into the SPSC ring to the host, leaving `reserve` slots free. */
-RK_FN rk_u32 rk_host_push(rk_ctx *k, const rk_msg_header *header, const rk_u8 *payload,
-                          rk_u32 reserve)
+RK_FN rk_u32 rk_host_push(rk_ctx *k, const rk_msg_header *header, rk_bytes payload, rk_u32 reserve)
 {
     RK_G rk_ring *ring = (RK_G rk_ring *)(k->mapped + k->control->k2h);
     rk_u32 slots = rk_message_slots(header->length);
@@ -91,7 +90,7 @@ RK_FN rk_u32 rk_host_push(rk_ctx *k, const rk_msg_header *header, const rk_u8 *p
 }
 
 RK_FN rk_u32 rk_emit_with(rk_ctx *k, rk_u32 type, rk_u16 flags, rk_u32 correlation,
-                          const void *payload, rk_u32 length)
+                          rk_bytes payload, rk_u32 length)
 {
     if (k->serial == 0u) {
         return RK_SEND_NOT_SERIAL;
@@ -102,7 +101,7 @@ RK_FN rk_u32 rk_emit_with(rk_ctx *k, rk_u32 type, rk_u16 flags, rk_u32 correlati
     header.id = ++k->loop->emit_id;
     header.type = type < RK_MSG_TYPE_USER ? RK_MSG_TYPE_USER : type;
     header.length = length;
-    rk_u32 receipt = rk_host_push(k, &header, (const rk_u8 *)payload, k->control->answer_reserve);
+    rk_u32 receipt = rk_host_push(k, &header, payload, k->control->answer_reserve);
     if (receipt == RK_SENT) {
         k->loop->counters.emitted++;
     } else {
@@ -115,7 +114,7 @@ RK_FN rk_u32 rk_emit_with(rk_ctx *k, rk_u32 type, rk_u16 flags, rk_u32 correlati
  * Sends a message to the host. Serial handlers only. The payload is copied.
  * Returns RK_SENT, or why not.
  */
-RK_FN rk_u32 rk_emit(rk_ctx *k, rk_u32 type, const void *payload, rk_u32 length)
+RK_FN rk_u32 rk_emit(rk_ctx *k, rk_u32 type, rk_bytes payload, rk_u32 length)
 {
     return rk_emit_with(k, type, 0u, 0u, payload, length);
 }
@@ -124,7 +123,7 @@ RK_FN rk_u32 rk_emit(rk_ctx *k, rk_u32 type, const void *payload, rk_u32 length)
  * Answers a request (a message with RK_MSG_REQUEST), now or, from a copy of its flags and
  * correlation, later. RK_SEND_NO_ROUTE: it is not one. Otherwise as rk_emit.
  */
-RK_FN rk_u32 rk_emit_reply(rk_ctx *k, const rk_msg *message, rk_u32 type, const void *payload,
+RK_FN rk_u32 rk_emit_reply(rk_ctx *k, const rk_msg *message, rk_u32 type, rk_bytes payload,
                            rk_u32 length)
 {
     if ((message->flags & RK_MSG_REQUEST) == 0u) {
@@ -175,7 +174,7 @@ RK_FN rk_u32 rk_ring_claim(RK_G rk_ring *ring, rk_u32 slots, rk_u32 *position, r
  * is copied. Messages of one block arrive in order. Returns RK_SENT when it lies in the
  * destination's inbox.
  */
-RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, const void *payload, rk_u32 length)
+RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, rk_bytes payload, rk_u32 length)
 {
     RK_G rk_route *entry = (RK_G rk_route *)(k->mapped + k->control->routes) + route;
     if (route >= k->control->route_count || rk_load_acquire(&entry->state) != 1u) {
@@ -215,7 +214,7 @@ RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, const void *payload, 
     slot->header.flags = RK_MSG_PRIORITY_NORMAL;
     slot->header.correlation = 0u;
     slot->header.length = length;
-    rk_copy_bytes(slot->payload, (const rk_u8 *)payload, length);
+    rk_copy_bytes(slot->payload, payload, length);
     rk_ring_mark_rest(ring, position, slots);
     rk_store_release(rk_ring_sequence(ring, position), position + 1u);
     rk_ring_wake_consumer(k, ring);
@@ -239,5 +238,12 @@ RK_FN void rk_inbox_release(RK_G rk_ring *ring, rk_u32 slots)
 {
     rk_store_release(&ring->head, ring->head + slots);
 }
+
+#if defined(RK_TARGET_OPENCL)
+/* So that authors pass pointers on every target. */
+#define rk_emit(k, t, p, n) rk_emit(k, t, rk_bytes_of(p), n)
+#define rk_emit_reply(k, m, t, p, n) rk_emit_reply(k, m, t, rk_bytes_of(p), n)
+#define rk_send(k, r, t, p, n) rk_send(k, r, t, rk_bytes_of(p), n)
+#endif
 
 #endif

@@ -48,7 +48,7 @@ RK_FN rk_u32 rk_answer_push(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk
     header.id = id;
     header.type = type;
     header.correlation = (rk_u32)id;
-    return rk_host_push(k, &header, (const rk_u8 *)&answer, reserve);
+    return rk_host_push(k, &header, rk_bytes_of(&answer), reserve);
 }
 
 RK_FN void rk_answer_send(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk_u32 level,
