@@ -25,8 +25,8 @@
 #ifndef RK_ACTOR_CORE_H
 #define RK_ACTOR_CORE_H
 
-#include "actor/pool.h"
 #include "actor/record.h"
+#include "actor/stock.h"
 #include "base/thread.h"
 #include <ringkernel/actor_system.h>
 
@@ -89,8 +89,8 @@ RK_INLINE void rk_count(_Atomic uint64_t *counter)
 
 /* What a thread needs to send: memory and counters. */
 typedef struct rk_producer {
-    rk_pool_cache messages;
-    rk_pool_cache buffers[RK_BUFFER_CLASSES];
+    rk_stock_cache messages;
+    rk_stock_cache buffers[RK_BUFFER_CLASSES];
     rk_counters counters;
 } rk_producer;
 
@@ -121,8 +121,8 @@ struct rk_actor_system {
     bool ordered;
     uint64_t max_actors;
     _Atomic(rk_type_entry *) types[RK_TYPES_MAX];
-    rk_pool messages;
-    rk_pool buffers[RK_BUFFER_CLASSES];
+    rk_stock messages;
+    rk_stock buffers[RK_BUFFER_CLASSES];
     rk_host_shard *shards;
     rk_deadletter_queue *deadletters;
     rk_deadletter_queue *own_deadletters;

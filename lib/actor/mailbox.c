@@ -390,6 +390,6 @@ static void free_one(rk_actor_system *sys, rk_actor *a)
 
 void rk_inbox_free_all(rk_actor_system *sys)
 {
-    /* Payloads beyond the pools come from malloc; all else goes with the regions. */
+    /* Payloads beyond the stocks come from malloc; all else goes with the regions. */
     rk_table_walk(sys, free_one);
 }

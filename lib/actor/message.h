@@ -52,7 +52,7 @@ typedef struct rk_control_body {
 typedef struct rk_large_body {
     void *data;
     uint32_t length;
-    uint32_t size_class; /* of the buffer pools; RK_BUFFER_CLASSES: from malloc */
+    uint32_t size_class; /* of the buffer stocks; RK_BUFFER_CLASSES: from malloc */
 } rk_large_body;
 
 /* 64 bytes: one cache line, 24 of header and 40 of payload. */

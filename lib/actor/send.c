@@ -3,8 +3,8 @@
  * delivered.
  *
  * The fast path, a short message at normal priority to an actor without a mailbox limit, is: a
- * block from the thread's own pool, one look-up, one compare and swap on the receiver's inbox, and,
- * if the receiver was not scheduled yet, one store into the worker's own run queue.
+ * block from the thread's own stock, one look-up, one compare and swap on the receiver's inbox,
+ * and, if the receiver was not scheduled yet, one store into the worker's own run queue.
  *
  * Accounting: a message counts as sent when it is delivered, buried or dropped; a refused one does
  * not. Control messages count nowhere.
@@ -17,7 +17,7 @@
 
 /* --- Messages --- */
 
-/* The pool of a payload; RK_BUFFER_CLASSES: none. Class 0 has 128 bytes. */
+/* The stock of a payload; RK_BUFFER_CLASSES: none. Class 0 has 128 bytes. */
 static uint32_t class_of(uint32_t length)
 {
     uint32_t size_class = 0;
@@ -32,7 +32,8 @@ static bool large_make(rk_origin *o, rk_message *m, const void *payload, uint32_
     uint32_t size_class = class_of(length);
     void *data;
     if (size_class < RK_BUFFER_CLASSES) {
-        data = rk_pool_take(&o->sys->buffers[size_class], &o->producer->buffers[size_class], false);
+        data =
+            rk_stock_take(&o->sys->buffers[size_class], &o->producer->buffers[size_class], false);
     } else {
         data = malloc(length);
     }
@@ -54,7 +55,7 @@ rk_status rk_message_make(rk_origin *o, const rk_draft *draft, const void *paylo
     if (RK_UNLIKELY(length != 0 && payload == NULL)) {
         return RK_INVALID;
     }
-    rk_message *m = rk_pool_take(&o->sys->messages, &o->producer->messages, false);
+    rk_message *m = rk_stock_take(&o->sys->messages, &o->producer->messages, false);
     if (RK_UNLIKELY(m == NULL)) {
         return RK_NO_MEMORY;
     }
@@ -72,7 +73,7 @@ rk_status rk_message_make(rk_origin *o, const rk_draft *draft, const void *paylo
             memcpy(m->body.bytes, payload, length);
         }
     } else if (!large_make(o, m, payload, length)) {
-        rk_pool_give(&o->sys->messages, &o->producer->messages, m);
+        rk_stock_give(&o->sys->messages, &o->producer->messages, m);
         return RK_NO_MEMORY;
     }
     if (RK_UNLIKELY(draft->deadline_ns != 0)) {
@@ -87,13 +88,13 @@ void rk_message_free(rk_origin *o, rk_message *m)
     if (RK_UNLIKELY((m->head >> RK_HEAD_LENGTH_SHIFT & 63) == RK_HEAD_LARGE)) {
         uint32_t size_class = m->body.large.size_class;
         if (size_class < RK_BUFFER_CLASSES) {
-            rk_pool_give(&o->sys->buffers[size_class], &o->producer->buffers[size_class],
-                         m->body.large.data);
+            rk_stock_give(&o->sys->buffers[size_class], &o->producer->buffers[size_class],
+                          m->body.large.data);
         } else {
             free(m->body.large.data);
         }
     }
-    rk_pool_give(&o->sys->messages, &o->producer->messages, m);
+    rk_stock_give(&o->sys->messages, &o->producer->messages, m);
 }
 
 const void *rk_message_payload(const rk_message *m, uint32_t *out_length)
@@ -335,7 +336,7 @@ rk_status rk_post_wait(rk_actor_system *sys, rk_actor_id to, uint64_t *deadline_
 
 static rk_message *control_make(rk_origin *o, rk_control control, const rk_control_body *body)
 {
-    rk_message *m = rk_pool_take(&o->sys->messages, &o->producer->messages, true);
+    rk_message *m = rk_stock_take(&o->sys->messages, &o->producer->messages, true);
     if (m != NULL) {
         m->head = RK_HEAD_CONTROL | o->turn_bit | (uint64_t)sizeof *body << RK_HEAD_LENGTH_SHIFT;
         if (o->worker != NULL && o->worker->ctx.self != NULL) {

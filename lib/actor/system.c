@@ -125,11 +125,11 @@ static bool workers_init(rk_actor_system *sys)
 static rk_status parts_init(rk_actor_system *sys, const rk_actor_system_options *options)
 {
     rk_regions_init(&sys->regions, options->max_message_bytes);
-    rk_pool_init(&sys->messages, &sys->regions, sizeof(rk_message), MESSAGE_BATCH);
+    rk_stock_init(&sys->messages, &sys->regions, sizeof(rk_message), MESSAGE_BATCH);
     for (uint32_t i = 0; i < RK_BUFFER_CLASSES; i++) {
         size_t bytes = (size_t)128 << i;
-        rk_pool_init(&sys->buffers[i], &sys->regions, bytes,
-                     (uint32_t)RK_MAX(4, RK_MIN(32, 65536 / bytes)));
+        rk_stock_init(&sys->buffers[i], &sys->regions, bytes,
+                      (uint32_t)RK_MAX(4, RK_MIN(32, 65536 / bytes)));
     }
     if (!workers_init(sys)) {
         return RK_NO_MEMORY;

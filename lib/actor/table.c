@@ -2,7 +2,7 @@
  * table.c: slots and ids of actors.
  *
  * A page holds RK_PAGE_SLOTS slots of one type. Free slots are kept per source and type; in a free
- * system full batches move through the type, as blocks do through a pool, so slots that one worker
+ * system full batches move through the type, as blocks do through a stock, so slots that one worker
  * fills and another empties come back. In an ordered system every source keeps its own slots and
  * its own page numbers: which id comes next then depends only on what that source did before.
  */

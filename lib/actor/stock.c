@@ -1,10 +1,10 @@
 /*
- * pool.c: regions and pools of an actor system.
+ * stock.c: regions and stocks of an actor system.
  *
  * Regions double in size from 256 KiB, so a small system stays small, and from 2 MiB on they ask
  * for large pages: a million actors are then some dozens of pages instead of sixteen thousand.
  */
-#include "actor/pool.h"
+#include "actor/stock.h"
 #include <sys/mman.h>
 
 #define FIRST_BYTES ((size_t)256 << 10)
@@ -101,47 +101,47 @@ void *rk_regions_alloc(rk_regions *regions, size_t bytes, bool beyond_limit)
     return result;
 }
 
-void rk_pool_init(rk_pool *pool, rk_regions *regions, size_t block_bytes, uint32_t batch_count)
+void rk_stock_init(rk_stock *stock, rk_regions *regions, size_t block_bytes, uint32_t batch_count)
 {
-    *pool = (rk_pool){.batch_count = batch_count, .block_bytes = block_bytes, .regions = regions};
+    *stock = (rk_stock){.batch_count = batch_count, .block_bytes = block_bytes, .regions = regions};
 }
 
-bool rk_pool_refill(rk_pool *pool, rk_pool_cache *cache, bool beyond_limit)
+bool rk_stock_refill(rk_stock *stock, rk_stock_cache *cache, bool beyond_limit)
 {
     void *batch = cache->spare;
     cache->spare = NULL;
     if (batch == NULL) {
-        rk_spin_lock(&pool->lock);
-        batch = pool->batches;
+        rk_spin_lock(&stock->lock);
+        batch = stock->batches;
         if (batch != NULL) {
-            pool->batches = ((void **)batch)[1];
+            stock->batches = ((void **)batch)[1];
         }
-        rk_spin_unlock(&pool->lock);
+        rk_spin_unlock(&stock->lock);
     }
     if (batch == NULL) {
         char *memory =
-            rk_regions_alloc(pool->regions, pool->block_bytes * pool->batch_count, beyond_limit);
+            rk_regions_alloc(stock->regions, stock->block_bytes * stock->batch_count, beyond_limit);
         if (memory == NULL) {
             return false;
         }
-        for (uint32_t i = pool->batch_count; i-- > 0;) {
-            void **block = (void **)(memory + i * pool->block_bytes);
+        for (uint32_t i = stock->batch_count; i-- > 0;) {
+            void **block = (void **)(memory + i * stock->block_bytes);
             *block = batch;
             batch = block;
         }
     }
     cache->head = batch;
-    cache->count = pool->batch_count;
+    cache->count = stock->batch_count;
     return true;
 }
 
-void rk_pool_spill(rk_pool *pool, rk_pool_cache *cache)
+void rk_stock_spill(rk_stock *stock, rk_stock_cache *cache)
 {
     if (cache->spare != NULL) {
-        rk_spin_lock(&pool->lock);
-        ((void **)cache->spare)[1] = pool->batches;
-        pool->batches = cache->spare;
-        rk_spin_unlock(&pool->lock);
+        rk_spin_lock(&stock->lock);
+        ((void **)cache->spare)[1] = stock->batches;
+        stock->batches = cache->spare;
+        rk_spin_unlock(&stock->lock);
     }
     cache->spare = cache->head;
     cache->head = NULL;
