@@ -58,7 +58,7 @@ RK_COLD void canary_trouble(rk_ctx *k, rk_u64 kind, rk_u64 argument)
         volatile RK_G rk_u32 *address = (volatile RK_G rk_u32 *)argument;
         *address = 1u;
     } else if (kind == CANARY_LOOP) {
-        while (rk_load64(&k->control->abort_before) == k->loop->abort_seen) {
+        while (rk_host_abort(k) == k->loop->abort_seen) {
             rk_relax();
         }
     }

@@ -41,7 +41,6 @@
 
 #include <ringkernel/kernel/schema.h>
 
-#include <ringkernel/kernel/context.h>
 #include <ringkernel/kernel/messages.h>
 
 /* A handler that the file defines but does not announce would never be called: refused here. */

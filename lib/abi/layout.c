@@ -57,7 +57,7 @@ static const rk_abi_field control_fields[] = {
     FIELD(rk_control, mapped_bytes),
     FIELD(rk_control, h2k),
     FIELD(rk_control, k2h),
-    FIELD(rk_control, inbox),
+    FIELD(rk_control, peer),
     FIELD(rk_control, slab),
     FIELD(rk_control, slab_bytes),
     FIELD(rk_control, routes),
@@ -70,12 +70,16 @@ static const rk_abi_field control_fields[] = {
     FIELD(rk_control, field_type),
     FIELD(rk_control, answer_reserve),
     FIELD(rk_control, message_batch),
-    FIELD(rk_control, migrate_arena),
+    FIELD(rk_control, ticks_per_s),
     FIELD(rk_control, migrate_fields),
     FIELD(rk_control, migrate_hash),
     FIELD(rk_control, launch),
+    FIELD(rk_control, poller),
+    FIELD(rk_control, lease_steps),
+    FIELD(rk_control, lease_polls),
     FIELD(rk_control, abort_before),
     FIELD(rk_control, bell),
+    FIELD(rk_control, probe),
     FIELD(rk_control, state),
     FIELD(rk_control, reserved2),
     FIELD(rk_control, step),
@@ -84,6 +88,9 @@ static const rk_abi_field control_fields[] = {
     FIELD(rk_control, exits),
     FIELD(rk_control, features),
     FIELD(rk_control, answers_dropped),
+    FIELD(rk_control, probe_seen),
+    FIELD(rk_control, probe_ticks),
+    FIELD(rk_control, leased),
     FIELD(rk_control, counters),
     FIELD(rk_control, fault_kind),
     FIELD(rk_control, fault_code),
@@ -96,9 +103,14 @@ static const rk_abi_field control_fields[] = {
 };
 
 static const rk_abi_field route_fields[] = {
-    FIELD(rk_route, control),    FIELD(rk_route, kernel_id), FIELD(rk_route, tenant),
+    FIELD(rk_route, peer),       FIELD(rk_route, kernel_id), FIELD(rk_route, tenant),
     FIELD(rk_route, generation), FIELD(rk_route, state),     FIELD(rk_route, sent),
     FIELD(rk_route, refused),    FIELD(rk_route, reserved),
+};
+
+static const rk_abi_field peer_fields[] = {
+    FIELD(rk_peer, kernel_id), FIELD(rk_peer, tenant), FIELD(rk_peer, closed),
+    FIELD(rk_peer, reserved),  FIELD(rk_peer, inbox),
 };
 
 static const rk_abi_field run_fields[] = {
@@ -107,12 +119,17 @@ static const rk_abi_field run_fields[] = {
 };
 
 static const rk_abi_field loop_fields[] = {
-    FIELD(rk_loop, arrived),  FIELD(rk_loop, generation), FIELD(rk_loop, sleepers),
-    FIELD(rk_loop, op),       FIELD(rk_loop, failed),     FIELD(rk_loop, step),
-    FIELD(rk_loop, budget),   FIELD(rk_loop, paused),     FIELD(rk_loop, delivering),
-    FIELD(rk_loop, run_head), FIELD(rk_loop, run_count),  FIELD(rk_loop, busy_since),
-    FIELD(rk_loop, emit_id),  FIELD(rk_loop, abort_seen), FIELD(rk_loop, counters),
-    FIELD(rk_loop, runs),
+    FIELD(rk_loop, arrived),    FIELD(rk_loop, generation), FIELD(rk_loop, sleepers),
+    FIELD(rk_loop, op),         FIELD(rk_loop, failed),     FIELD(rk_loop, step),
+    FIELD(rk_loop, budget),     FIELD(rk_loop, paused),     FIELD(rk_loop, delivering),
+    FIELD(rk_loop, run_head),   FIELD(rk_loop, run_count),  FIELD(rk_loop, busy_since),
+    FIELD(rk_loop, emit_id),    FIELD(rk_loop, abort_seen), FIELD(rk_loop, h2k_head),
+    FIELD(rk_loop, k2h_tail),   FIELD(rk_loop, k2h_head),   FIELD(rk_loop, h2k_slots),
+    FIELD(rk_loop, k2h_slots),  FIELD(rk_loop, lease_left), FIELD(rk_loop, h2k_first),
+    FIELD(rk_loop, k2h_first),  FIELD(rk_loop, heartbeat),  FIELD(rk_loop, state_told),
+    FIELD(rk_loop, reserved),   FIELD(rk_loop, probe_seen), FIELD(rk_loop, counters),
+    FIELD(rk_loop, runs),       FIELD(rk_loop, seen_tail),  FIELD(rk_loop, poller_leave),
+    FIELD(rk_loop, seen_abort),
 };
 
 static const rk_abi_field hlc_fields[] = {
@@ -214,6 +231,7 @@ const rk_abi_layout rk_abi_layouts[] = {
     LAYOUT(rk_counters, counters_fields),
     LAYOUT(rk_control, control_fields),
     LAYOUT(rk_route, route_fields),
+    LAYOUT(rk_peer, peer_fields),
     LAYOUT(rk_run, run_fields),
     LAYOUT(rk_loop, loop_fields),
     LAYOUT(rk_hlc, hlc_fields),

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define PART_ALIGN_BYTES                                                                           \
-    128u /* parts of the mapped page: two lines, which processors fetch at once */
+    128u /* parts with writers of their own: two lines, which processors fetch at once */
 #define FIELD_ALIGN_BYTES 64u
 #define PAGE_BYTES 4096u
 #define STAGGER_LINES 13u
@@ -70,12 +70,24 @@ static void place_mapped(rk_layout *layout)
     at = align_up(at + RK_RING_SPSC_BYTES(o->h2k_slots), PART_ALIGN_BYTES);
     layout->k2h = at;
     at = align_up(at + RK_RING_SPSC_BYTES(o->k2h_slots), PART_ALIGN_BYTES);
-    layout->inbox = at;
-    at = align_up(at + RK_RING_MPSC_BYTES(o->inbox_slots), PART_ALIGN_BYTES);
-    layout->routes = at;
-    at = align_up(at + (uint64_t)o->route_count * sizeof(rk_route), PART_ALIGN_BYTES);
     layout->slab = at;
     layout->mapped_bytes = align_up(at + o->slab_bytes, PAGE_BYTES);
+}
+
+static void place_head(rk_layout *layout)
+{
+    const rk_layout_options *o = &layout->options;
+    layout->params = align_up(sizeof(rk_loop) + sizeof(rk_control), FIELD_ALIGN_BYTES);
+    layout->fields =
+        align_up(layout->params + 8u * (uint64_t)layout->param_count, FIELD_ALIGN_BYTES);
+    uint64_t at = align_up(layout->fields + 16u * (uint64_t)layout->field_count, PART_ALIGN_BYTES);
+    layout->peer = at;
+    layout->inbox = align_up(at + sizeof(rk_peer), PART_ALIGN_BYTES);
+    at = align_up(layout->inbox + RK_RING_MPSC_BYTES(o->inbox_slots), PART_ALIGN_BYTES);
+    layout->routes = at;
+    at = align_up(at + (uint64_t)o->route_count * sizeof(rk_route), PART_ALIGN_BYTES);
+    layout->head_bytes = at;
+    layout->arena_bytes = at;
 }
 
 static rk_status too_large(const rk_schema *schema, const char *field, uint64_t bytes, rk_err *err)
@@ -140,12 +152,7 @@ rk_status rk_layout_compute(const rk_schema *schema, uint32_t variant, const uin
     layout.param_count = schema->param_count;
     layout.field_count = schema->field_count;
     place_mapped(&layout);
-
-    layout.params = align_up(sizeof(rk_loop), FIELD_ALIGN_BYTES);
-    layout.fields = align_up(layout.params + 8u * (uint64_t)layout.param_count, FIELD_ALIGN_BYTES);
-    layout.head_bytes =
-        align_up(layout.fields + 16u * (uint64_t)layout.field_count, FIELD_ALIGN_BYTES);
-    layout.arena_bytes = layout.head_bytes;
+    place_head(&layout);
     uint32_t big_count = 0;
     for (uint32_t i = 0; i < schema->field_count; i++) {
         status = place_field(schema, variant, params, i, &big_count, &layout, err);

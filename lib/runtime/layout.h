@@ -1,8 +1,9 @@
 /*
  * layout.h: where everything lies in the two memory areas of a kernel (abi/control.h).
  *
- *   mapped page   rk_control | h2k ring | k2h ring | inbox ring | routes | slab
- *   arena         rk_loop | parameter slots | field table | fields
+ *   mapped page   rk_control | h2k ring | k2h ring | slab
+ *   arena         rk_loop | copy of rk_control | parameter slots | field table
+ *                 | rk_peer | inbox ring | routes | fields
  *
  * Invariants
  *   1. Nothing overlaps; all offsets are multiples of 64, the parts of the mapped page multiples of
@@ -47,15 +48,16 @@ typedef struct rk_layout {
     rk_layout_options options; /* defaults filled in */
     uint64_t hash;             /* rk_schema_hash of the variant */
     uint64_t mapped_bytes;
-    uint64_t h2k;    /* mapped offsets */
-    uint64_t k2h;    /*  */
-    uint64_t inbox;  /*  */
-    uint64_t routes; /*  */
-    uint64_t slab;   /*  */
+    uint64_t h2k;  /* mapped offsets */
+    uint64_t k2h;  /*  */
+    uint64_t slab; /*  */
     uint64_t arena_bytes;
     uint64_t head_bytes; /* of the arena: what rk_layout_write fills; fields lie behind it */
     uint64_t params;     /* arena offset of the parameter slots */
     uint64_t fields;     /* arena offset of the field table */
+    uint64_t peer;       /* arena offset of rk_peer; up to here a restart writes the head anew */
+    uint64_t inbox;      /* arena offset of the inbox ring */
+    uint64_t routes;     /* arena offset of the routes */
     uint32_t param_count;
     uint32_t field_count;
     rk_layout_field field[RK_FIELD_MAX];

@@ -26,7 +26,7 @@ static void write_control(const rk_layout *layout, const rk_layout_identity *ide
     control->mapped_bytes = layout->mapped_bytes;
     control->h2k = layout->h2k;
     control->k2h = layout->k2h;
-    control->inbox = layout->inbox;
+    control->peer = layout->peer;
     control->slab = layout->slab;
     control->slab_bytes = options->slab_bytes;
     control->routes = layout->routes;
@@ -47,38 +47,39 @@ static void write_control(const rk_layout *layout, const rk_layout_identity *ide
     control->state = RK_KERNEL_CREATED;
 }
 
-static rk_status write_rings(const rk_layout *layout, unsigned char *mapped, rk_err *err)
+static rk_status write_ring(unsigned char *area, uint64_t offset, uint32_t kind, uint32_t capacity,
+                            rk_err *err)
 {
-    const rk_layout_options *options = &layout->options;
-    rk_control *control = (rk_control *)mapped;
-    const struct {
-        uint64_t offset;
-        uint32_t kind;
-        uint32_t capacity;
-        bool shares_bell; /* the kernel waits for all that reaches it on one bell */
-    } rings[] = {
-        {layout->h2k, RK_RING_SPSC, options->h2k_slots, true},
-        {layout->k2h, RK_RING_SPSC, options->k2h_slots, false},
-        {layout->inbox, RK_RING_MPSC, options->inbox_slots, true},
-    };
-    for (size_t i = 0; i < RK_COUNT_OF(rings); i++) {
-        rk_ring *ring = (rk_ring *)(mapped + rings[i].offset);
-        uint64_t bytes = rk_ring_bytes(rings[i].kind, rings[i].capacity);
-        rk_status status = rk_ring_init(ring, bytes, rings[i].kind, rings[i].capacity, 0, err);
-        if (status != RK_OK) {
-            return status;
-        }
-        if (rings[i].shares_bell) {
-            rk_ring_set_bell(ring, RK_RING_CONSUMER, &control->bell);
-        }
-    }
-    return RK_OK;
+    return rk_ring_init((rk_ring *)(area + offset), rk_ring_bytes(kind, capacity), kind, capacity,
+                        0, err);
 }
 
-static void write_arena(const rk_layout *layout, const uint64_t *params, unsigned char *arena)
+/* The kernel waits for commands and messages on one bell; the inbox gets it at the launch. */
+static rk_status write_rings(const rk_layout *layout, unsigned char *mapped, unsigned char *arena,
+                             rk_err *err)
+{
+    const rk_layout_options *o = &layout->options;
+    rk_status status = write_ring(mapped, layout->h2k, RK_RING_SPSC, o->h2k_slots, err);
+    if (status == RK_OK) {
+        rk_ring_set_bell((rk_ring *)(mapped + layout->h2k), RK_RING_CONSUMER,
+                         &((rk_control *)mapped)->bell);
+        status = write_ring(mapped, layout->k2h, RK_RING_SPSC, o->k2h_slots, err);
+    }
+    if (status == RK_OK) {
+        status = write_ring(arena, layout->inbox, RK_RING_MPSC, o->inbox_slots, err);
+    }
+    return status;
+}
+
+static void write_arena(const rk_layout *layout, const uint64_t *params, const rk_control *control,
+                        unsigned char *arena)
 {
     rk_loop *loop = (rk_loop *)arena;
     loop->budget = UINT64_MAX; /* no limit */
+    rk_peer *peer = (rk_peer *)(arena + layout->peer);
+    peer->kernel_id = control->kernel_id;
+    peer->tenant = control->tenant;
+    peer->inbox = layout->inbox - layout->peer;
     if (layout->param_count != 0) {
         memcpy(arena + layout->params, params, 8u * (size_t)layout->param_count);
     }
@@ -100,10 +101,10 @@ rk_status rk_layout_write(const rk_layout *layout, const uint64_t *params,
                           RK_LAYOUT_ALIGN_BYTES);
     }
     write_control(layout, identity, mapped);
-    rk_status status = write_rings(layout, mapped, err);
+    rk_status status = write_rings(layout, mapped, arena_head, err);
     if (status != RK_OK) {
         return status;
     }
-    write_arena(layout, params, arena_head);
+    write_arena(layout, params, mapped, arena_head);
     return RK_OK;
 }

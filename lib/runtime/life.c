@@ -18,13 +18,34 @@
 #define START_LOOK_NS ((uint64_t)RK_NS_PER_MS * 5)
 #define DEFAULT_PATIENCE_NS (5 * (uint64_t)RK_NS_PER_S)
 
-/* Makes the barrier of a parked or fresh arena ready for a launch. */
+/* The kernel's ends of the rings in the mapped page, and what it last told the host. */
+static void loop_attach(const rk_kernel *kernel, rk_loop *loop)
+{
+    const rk_layout *layout = &kernel->layout;
+    const rk_ring *h2k = (const rk_ring *)(kernel->mapped.host + layout->h2k);
+    const rk_ring *k2h = (const rk_ring *)(kernel->mapped.host + layout->k2h);
+    loop->h2k_head = rk_word_load_acquire(&h2k->head);
+    loop->h2k_slots = layout->options.h2k_slots;
+    loop->h2k_first = layout->h2k + h2k->slots;
+    loop->k2h_tail = rk_word_load_acquire(&k2h->tail);
+    loop->k2h_head = rk_word_load_acquire(&k2h->head);
+    loop->k2h_slots = layout->options.k2h_slots;
+    loop->k2h_first = layout->k2h + k2h->slots;
+    loop->seen_tail = loop->h2k_head;
+    loop->seen_abort = loop->abort_seen;
+    loop->heartbeat = rk_word64_load(&kernel->control->heartbeat);
+    loop->probe_seen = rk_word64_load(&kernel->control->probe_seen);
+    loop->state_told = RK_KERNEL_LAUNCHED;
+}
+
+/* Makes a parked or fresh arena ready for a launch. The control block is, but for the state. */
 static rk_status loop_reset(rk_kernel *kernel, const rk_kernel *migrate_from)
 {
     rk_runtime *runtime = kernel->runtime;
     rk_device *device = runtime->devices[kernel->device];
+    const rk_driver_ops *driver = runtime->driver;
     rk_loop loop;
-    rk_status status = runtime->driver->read(device, &kernel->arena, 0, &loop, sizeof loop);
+    rk_status status = driver->read(device, &kernel->arena, 0, &loop, sizeof loop);
     if (status != RK_OK) {
         return status;
     }
@@ -32,12 +53,25 @@ static rk_status loop_reset(rk_kernel *kernel, const rk_kernel *migrate_from)
     loop.generation = 0;
     loop.sleepers = 0;
     loop.failed = 0;
+    loop.poller_leave = 0;
+    loop.lease_left = kernel->control->lease_steps;
     loop.op = RK_OP_INIT;
     if (migrate_from != NULL) {
         loop.step = rk_word64_load(&migrate_from->control->step);
         rk_word64_store(&kernel->control->step, loop.step);
     }
-    return runtime->driver->write(device, &kernel->arena, 0, &loop, sizeof loop);
+    loop_attach(kernel, &loop);
+    status = driver->write(device, &kernel->arena, 0, &loop, sizeof loop);
+    if (status == RK_OK) {
+        status = driver->write(device, &kernel->arena, sizeof loop, kernel->control,
+                               sizeof *kernel->control);
+    }
+    const rk_u32 open = 0;
+    if (status == RK_OK) {
+        status = driver->write(device, &kernel->arena,
+                               kernel->layout.peer + offsetof(rk_peer, closed), &open, sizeof open);
+    }
+    return status;
 }
 
 /* Notes that the kernel is on its device, and points all routes from and to it. */
@@ -63,19 +97,20 @@ rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *
 {
     rk_runtime *runtime = kernel->runtime;
     rk_device *device = runtime->devices[kernel->device];
-    rk_status status = loop_reset(kernel, migrate_from);
-    if (status != RK_OK) {
-        return rk_err_set(err, status, "cannot prepare the arena of kernel '%s': %s", kernel->name,
-                          rk_status_text(status));
-    }
+    uint32_t before = rk_kernel_state(kernel);
     kernel->control->entry = entry;
     if (migrate_from != NULL) {
         kernel->control->migrate_fields = migrate_from->layout.fields;
         kernel->control->migrate_hash = migrate_from->layout.hash;
     }
     kernel->control->fault_kind = 0;
-    uint32_t before = rk_kernel_state(kernel);
+    rk_word_store_release(&kernel->control->leased, 0);
     rk_word_store_release(&kernel->control->launch, kernel->control->launch + 1);
+    rk_status status = loop_reset(kernel, migrate_from);
+    if (status != RK_OK) {
+        return rk_err_set(err, status, "cannot prepare the arena of kernel '%s': %s", kernel->name,
+                          rk_status_text(status));
+    }
     rk_supervise_forget_failure(kernel);
     rk_word_store_release(&kernel->control->state, RK_KERNEL_LAUNCHED);
     rk_word_store_release(&kernel->exited, 0);
@@ -293,16 +328,14 @@ void rk_kernel_destroy(rk_kernel *kernel)
 }
 
 /*
- * Copies the rings of the host and the kernel's words from a fresh page. Constants, routes and the
- * inbox stay: other kernels may be sending, and what they have sent is not lost. Only the message
- * that was being handled goes, or it would fail the kernel again.
+ * Copies the rings of the host and the kernel's words from a fresh page. Constants stay, and routes
+ * and the inbox, which lie in the arena: other kernels may be sending, and what they have sent is
+ * not lost.
  */
-static void mapped_reset(rk_kernel *kernel, const uint8_t *fresh, uint32_t delivering)
+static void mapped_reset(rk_kernel *kernel, const uint8_t *fresh)
 {
     const rk_layout *layout = &kernel->layout;
     uint8_t *mapped = kernel->mapped.host;
-    rk_ring *inbox = (rk_ring *)(mapped + layout->inbox);
-    rk_word_store_release(&inbox->head, inbox->head + delivering);
     memcpy(mapped + layout->h2k, fresh + layout->h2k,
            rk_ring_bytes(RK_RING_SPSC, layout->options.h2k_slots));
     memcpy(mapped + layout->k2h, fresh + layout->k2h,
@@ -311,18 +344,36 @@ static void mapped_reset(rk_kernel *kernel, const uint8_t *fresh, uint32_t deliv
     memcpy(mapped + words, fresh + words, sizeof(rk_control) - words);
 }
 
+/* The message that was being handled goes, or it would fail the kernel again. */
+static rk_status inbox_skip_delivering(rk_kernel *kernel)
+{
+    rk_runtime *runtime = kernel->runtime;
+    rk_device *device = runtime->devices[kernel->device];
+    const rk_driver_ops *driver = runtime->driver;
+    uint64_t head_at = kernel->layout.inbox + offsetof(rk_ring, head);
+    rk_u32 delivering = 0;
+    rk_u32 head = 0;
+    rk_status status = driver->read(device, &kernel->arena, offsetof(rk_loop, delivering),
+                                    &delivering, sizeof delivering);
+    if (status == RK_OK && delivering != 0) {
+        status = driver->read(device, &kernel->arena, head_at, &head, sizeof head);
+        head += delivering;
+        if (status == RK_OK) {
+            status = driver->write(device, &kernel->arena, head_at, &head, sizeof head);
+        }
+    }
+    return status;
+}
+
 rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err)
 {
     rk_runtime *runtime = kernel->runtime;
     rk_device *device = runtime->devices[kernel->device];
     const rk_schema *schema = rk_module_schema(kernel->module);
-    static const uint8_t zeros[65536];
     for (uint32_t i = 0; i < schema->field_count; i++) {
         const rk_layout_field *field = &kernel->layout.field[i];
-        bool inputs = (schema->fields[i].flags & RK_FIELD_INPUT) != 0;
-        for (uint64_t at = 0; !inputs && at < field->bytes; at += sizeof zeros) {
-            (void)runtime->driver->write(device, &kernel->arena, field->offset + at, zeros,
-                                         RK_MIN(field->bytes - at, (uint64_t)sizeof zeros));
+        if ((schema->fields[i].flags & RK_FIELD_INPUT) == 0 && field->bytes > 0) {
+            (void)runtime->driver->zero(device, &kernel->arena, field->offset, field->bytes);
         }
     }
     void *page = NULL;
@@ -332,14 +383,12 @@ rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err)
     memset(page, 0, kernel->layout.mapped_bytes);
     rk_mutex_lock(&kernel->tx);
     rk_mutex_lock(&kernel->rx);
-    uint32_t delivering = 0;
-    rk_status status = runtime->driver->read(device, &kernel->arena, offsetof(rk_loop, delivering),
-                                             &delivering, sizeof delivering);
+    rk_status status = inbox_skip_delivering(kernel);
     if (status == RK_OK) {
-        status = rk_kernel_write_head(kernel, page, err);
+        status = rk_kernel_write_head(kernel, page, kernel->layout.peer, err);
     }
     if (status == RK_OK) {
-        mapped_reset(kernel, page, delivering);
+        mapped_reset(kernel, page);
         status = rk_commands_attach(kernel, err);
     }
     rk_mutex_unlock(&kernel->rx);

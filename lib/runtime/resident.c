@@ -122,7 +122,7 @@ static rk_status lay_out(rk_kernel *kernel, rk_err *err)
     return RK_OK;
 }
 
-rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, rk_err *err)
+rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, uint64_t bytes, rk_err *err)
 {
     rk_runtime *runtime = kernel->runtime;
     void *head = NULL;
@@ -134,7 +134,7 @@ rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, rk_err *err)
         rk_layout_write(&kernel->layout, kernel->params, &kernel->identity, mapped, head, err);
     if (status == RK_OK) {
         status = runtime->driver->write(runtime->devices[kernel->device], &kernel->arena, 0, head,
-                                        kernel->layout.head_bytes);
+                                        bytes);
     }
     free(head);
     return status;
@@ -204,7 +204,7 @@ static rk_status kernel_prepare(rk_kernel *kernel, const rk_launch *launch, rk_e
     }
     if (status == RK_OK) {
         kernel->identity.answer_reserve = 2 * kernel->in_flight_limit;
-        status = rk_kernel_write_head(kernel, kernel->mapped.host, err);
+        status = rk_kernel_write_head(kernel, kernel->mapped.host, kernel->layout.head_bytes, err);
     }
     if (status == RK_OK) {
         status = rk_commands_attach(kernel, err);

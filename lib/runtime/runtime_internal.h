@@ -153,8 +153,11 @@ void rk_supervise_forget_failure(rk_kernel *kernel);
 void rk_supervise_on_exit(void *kernel);
 
 /* resident.c */
-/* Writes control block and rings into a zeroed page, parameters and tables into the arena. */
-rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, rk_err *err);
+/*
+ * Writes control block and rings into a zeroed page, and `bytes` of the arena's head: parameters
+ * and tables, and, with all of head_bytes, what other kernels see.
+ */
+rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, uint64_t bytes, rk_err *err);
 void rk_kernel_free(rk_kernel *kernel);
 
 /* life.c */

@@ -211,9 +211,9 @@ static void handle_exit(rk_kernel *kernel)
     rk_mutex_unlock(&kernel->life);
 }
 
-static bool ring_is_empty(const rk_kernel *kernel, uint64_t offset)
+static bool ring_is_empty(const uint8_t *area, uint64_t offset)
 {
-    const rk_ring *ring = (const rk_ring *)(kernel->mapped.host + offset);
+    const rk_ring *ring = (const rk_ring *)(area + offset);
     return rk_word_load_acquire(&ring->tail) == rk_word_load_acquire(&ring->head);
 }
 
@@ -223,8 +223,9 @@ static bool is_busy(const rk_kernel *kernel)
     uint32_t state = rk_kernel_state(kernel);
     return rk_word_load_acquire(&kernel->resident) != 0 &&
            (state == RK_KERNEL_LAUNCHED || state == RK_KERNEL_RUNNING ||
-            !ring_is_empty(kernel, kernel->layout.h2k) ||
-            (state == RK_KERNEL_IDLE && !ring_is_empty(kernel, kernel->layout.inbox)));
+            !ring_is_empty(kernel->mapped.host, kernel->layout.h2k) ||
+            (state == RK_KERNEL_IDLE && kernel->arena.host != NULL &&
+             !ring_is_empty(kernel->arena.host, kernel->layout.inbox)));
 }
 
 /* The next kernel that has stalled, pinned; NULL for none. kernels_lock is held. */

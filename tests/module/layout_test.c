@@ -57,18 +57,20 @@ static void check_layout(const rk_layout *l)
         {0, sizeof(rk_control), 128},
         {l->h2k, rk_ring_bytes(RK_RING_SPSC, o->h2k_slots), 128},
         {l->k2h, rk_ring_bytes(RK_RING_SPSC, o->k2h_slots), 128},
-        {l->inbox, rk_ring_bytes(RK_RING_MPSC, o->inbox_slots), 128},
-        {l->routes, (uint64_t)o->route_count * sizeof(rk_route), 128},
         {l->slab, o->slab_bytes, 128},
     };
     check_spans(mapped, sizeof(mapped) / sizeof(mapped[0]), l->mapped_bytes);
 
-    span arena[RK_FIELD_MAX + 3] = {
+    span arena[RK_FIELD_MAX + 7] = {
         {0, sizeof(rk_loop), 64},
+        {sizeof(rk_loop), sizeof(rk_control), 64},
+        {l->peer, sizeof(rk_peer), 128},
+        {l->inbox, rk_ring_bytes(RK_RING_MPSC, o->inbox_slots), 128},
+        {l->routes, (uint64_t)o->route_count * sizeof(rk_route), 128},
         {l->params, 8u * (uint64_t)l->param_count, 64},
         {l->fields, 16u * (uint64_t)l->field_count, 64},
     };
-    size_t count = 3;
+    size_t count = 7;
     for (uint32_t i = 0; i < l->field_count; i++) {
         const rk_layout_field *f = &l->field[i];
         assert_int_equal(f->bytes, f->shape.elements * f->element_bytes);
@@ -273,14 +275,24 @@ static void writes_both_areas(void **state)
     assert_memory_equal(arena + control->params, slots, sizeof(slots));
     assert_true(((const rk_loop *)arena)->budget == UINT64_MAX);
 
-    /* A message passes through every ring, and the kernel waits for both of its own on one bell. */
-    const uint64_t rings[] = {control->h2k, control->k2h, control->inbox};
+    /* All rings can be used; the kernel waits for commands on its own bell. */
+    const rk_peer *peer = (const rk_peer *)(arena + control->peer);
+    assert_int_equal(peer->kernel_id, 9);
+    assert_int_equal(peer->tenant, 2);
+    const struct {
+        unsigned char *area;
+        uint64_t bytes;
+        uint64_t offset;
+    } rings[] = {{mapped, l->mapped_bytes, control->h2k},
+                 {mapped, l->mapped_bytes, control->k2h},
+                 {arena, l->head_bytes, control->peer + peer->inbox}};
     for (size_t i = 0; i < 3; i++) {
         rk_ring_end end;
-        assert_int_equal(
-            rk_ring_attach(&end, RK_RING_CONSUMER, mapped, l->mapped_bytes, rings[i], &err), RK_OK);
+        assert_int_equal(rk_ring_attach(&end, RK_RING_CONSUMER, rings[i].area, rings[i].bytes,
+                                        rings[i].offset, &err),
+                         RK_OK);
         assert_false(rk_ring_has_message(&end));
-        assert_true((i == 1) == (end.own_bell != &control->bell));
+        assert_true((i == 0) == (end.own_bell == &control->bell));
     }
     rk_schema_free(s);
     free(mapped);

@@ -161,10 +161,12 @@ RK_ON_COMMAND
         RK_G rk_slot *slot = rk_ring_slot(ring, ring->tail);
         slot->header.type = 777u;
         slot->header.length = 0xfffffff0u;
+        k->loop->k2h_tail++;
         rk_store_release(&ring->tail, ring->tail + 1u);
         return 0u;
     }
     if (op == 7u) {
+        k->loop->k2h_tail += ring->capacity * 3u;
         rk_store_release(&ring->tail, ring->tail + ring->capacity * 3u);
         return 0u;
     }

@@ -2,12 +2,14 @@
  * control.h: the control block, the loop state and the route table of a kernel.
  *
  * A kernel sees two memory areas. The mapped page is visible to host and kernel while it runs and
- * starts with rk_control; it holds the rings. The arena is the kernel's own memory and starts with
- * rk_loop; it holds parameters and state fields. Everything inside is addressed by offset, so both
- * may lie at any address, and an arena can be launched again elsewhere.
+ * starts with rk_control; it holds the rings between the two. The arena is the kernel's own memory,
+ * on a GPU device memory. It starts with rk_loop and a copy of rk_control, whose constants the
+ * kernel reads there, and holds parameters, what other kernels reach (rk_peer, inbox ring), routes
+ * and state fields. Everything inside is addressed by offset, so both may lie at any address, and
+ * an arena can be launched again elsewhere.
  *
  * Lines are 128 bytes and have one writer each: constants (host, before launch), host words, kernel
- * words.
+ * words. Only the copy's `entry` and `features` change while the kernel runs, by its own hand.
  */
 #ifndef RINGKERNEL_ABI_CONTROL_H
 #define RINGKERNEL_ABI_CONTROL_H
@@ -81,10 +83,10 @@ typedef struct rk_control {
     rk_u64 mapped_bytes;            /*                                                       56 */
     rk_u64 h2k;                     /* mapped offset: rk_ring, SPSC, host to kernel          64 */
     rk_u64 k2h;                     /* mapped offset: rk_ring, SPSC, kernel to host          72 */
-    rk_u64 inbox;                   /* mapped offset: rk_ring, MPSC, kernel to kernel        80 */
+    rk_u64 peer;                    /* arena offset of rk_peer                               80 */
     rk_u64 slab;                    /* mapped offset of the H2K payload slab                 88 */
     rk_u64 slab_bytes;              /*                                                       96 */
-    rk_u64 routes;                  /* mapped offset: rk_route[route_count]                 104 */
+    rk_u64 routes;                  /* arena offset: rk_route[route_count]                  104 */
     rk_u32 route_count;             /*                                                      112 */
     rk_u32 entry;                   /* RK_ENTRY_*                                           116 */
     rk_u64 params;                  /* arena offset: param_count slots of 8 bytes           120 */
@@ -94,16 +96,19 @@ typedef struct rk_control {
     rk_u8 field_type[RK_FIELD_MAX]; /* rk_type of each field                       144 */
     rk_u32 answer_reserve;          /* K2H slots that emits must leave free                 208 */
     rk_u32 message_batch;           /* messages taken at one safe point, at most            212 */
-    rk_u64 migrate_arena;           /* MIGRATE: address of the old arena                    216 */
+    rk_u64 ticks_per_s;             /* of the device's clock; 0: it has none                216 */
     rk_u64 migrate_fields;          /* MIGRATE: old arena offset of its field table         224 */
     rk_u64 migrate_hash;            /* MIGRATE: layout hash of the old module               232 */
     rk_u32 launch;                  /* counts launches, from 1                              240 */
-    rk_u8 pad0[12];
+    rk_u32 poller;      /* 1: one more block, which only looks at the host's words          244 */
+    rk_u32 lease_steps; /* not 0: leave after so many steps, to be launched again           248 */
+    rk_u32 lease_polls; /* not 0: leave after so many looks for work that found none        252 */
 
     /* Host words.                                                             256 */
     rk_u64 abort_before; /* runs whose command id is lower are aborted             256 */
     rk_bell bell;        /* wakes an idle kernel: the consumer's bell of h2k and inbox 264 */
-    rk_u8 pad1[112];
+    rk_u64 probe;        /* number of the host's last probe, from 1                    272 */
+    rk_u8 pad1[104];
 
     /* Kernel words.                                                           384 */
     rk_u32 state;           /* RK_KERNEL_*                                              384 */
@@ -114,7 +119,10 @@ typedef struct rk_control {
     rk_u32 exits;           /* blocks that have left the entry function                 412 */
     rk_u64 features;        /* optional features that are on                            416 */
     rk_u64 answers_dropped; /*                                                     424 */
-    rk_u8 pad2[80];
+    rk_u64 probe_seen;      /* the last probe that the kernel has seen                  432 */
+    rk_u64 probe_ticks;     /* the device's clock then; written before probe_seen       440 */
+    rk_u32 leased;          /* 1: it left because its lease is over, and may go on      448 */
+    rk_u8 pad2[60];
 
     rk_counters counters; /* published by STATS and at exit                        512 */
 
@@ -134,7 +142,7 @@ RK_ABI_ASSERT(sizeof(rk_control) == 1024);
 
 /* One K2K route: where a kernel's rk_send(route) goes.                         offset */
 typedef struct rk_route {
-    rk_u64 control;     /* address of the destination's control block in the executing process or
+    rk_u64 peer;        /* address of the destination's rk_peer in the executing process or
                            device; 0 while it is not connected                       0 */
     rk_u32 kernel_id;   /* of the destination                                        8 */
     rk_u32 tenant;      /* of the destination                                       12 */
@@ -146,6 +154,18 @@ typedef struct rk_route {
 } rk_route;
 
 RK_ABI_ASSERT(sizeof(rk_route) == 64);
+
+/* What other kernels see of a kernel.                                           offset */
+typedef struct rk_peer {
+    rk_u32 kernel_id; /*                                                             0 */
+    rk_u32 tenant;    /*                                                             4 */
+    rk_u32 closed;    /* 1: it has ended and takes no more messages                  8 */
+    rk_u32 reserved;  /*                                                            12 */
+    rk_u64 inbox;     /* offset of the inbox from here: rk_ring, MPSC               16 */
+    rk_u8 pad[104];
+} rk_peer;
+
+RK_ABI_ASSERT(sizeof(rk_peer) == 128);
 
 /* A run that has not reached its target.                                       offset */
 typedef struct rk_run {
@@ -174,10 +194,28 @@ typedef struct rk_loop {
     rk_u64 busy_since; /* ns                                                       288 */
     rk_u64 emit_id;    /* last id of a message from this kernel                    296 */
     rk_u64 abort_seen; /* last abort_before honoured                               304 */
-    rk_u8 pad2[72];
+    /* The kernel's ends of the rings to and from the host: so that it need not read the mapped
+       page for what it knows. Written by the host before a launch. */
+    rk_u32 h2k_head;   /* free running; ring->head follows it                      312 */
+    rk_u32 k2h_tail;   /* free running; ring->tail follows it                      316 */
+    rk_u32 k2h_head;   /* never newer than ring->head                              320 */
+    rk_u32 h2k_slots;  /* capacity                                                 324 */
+    rk_u32 k2h_slots;  /* capacity                                                 328 */
+    rk_u32 lease_left; /* steps until the lease is over                            332 */
+    rk_u64 h2k_first;  /* mapped offset of the first slot                          336 */
+    rk_u64 k2h_first;  /* mapped offset of the first slot                          344 */
+    rk_u64 heartbeat;  /* the last that the host was told                          352 */
+    rk_u32 state_told; /* the same for the state                                   360 */
+    rk_u32 reserved;   /*                                                          364 */
+    rk_u64 probe_seen; /* the last probe that was answered                         368 */
+    rk_u8 pad2[8];
     rk_counters counters;          /*                                         384 */
     rk_run runs[RK_RUN_QUEUE_MAX]; /*                                         512 */
-    rk_u8 pad3[512];
+    /* What the poller block has seen of the host's words; its own line.         1024 */
+    rk_u32 seen_tail;    /* of h2k                                               1024 */
+    rk_u32 poller_leave; /* 1: the other blocks have left                        1028 */
+    rk_u64 seen_abort;   /* abort_before                                         1032 */
+    rk_u8 pad3[496];
 } rk_loop;
 
 RK_ABI_ASSERT(sizeof(rk_loop) == 1536);

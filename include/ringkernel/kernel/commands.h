@@ -42,12 +42,12 @@ RK_FN void rk_counters_publish(rk_ctx *k)
     rk_counters now = k->loop->counters;
     now.step = k->loop->step;
     now.remaining = rk_last_target(k) - k->loop->step;
-    RK_G rk_route *routes = (RK_G rk_route *)(k->mapped + k->control->routes);
+    RK_G rk_route *routes = (RK_G rk_route *)(k->arena + k->control->routes);
     for (rk_u32 i = 0; i < k->control->route_count; i++) {
         now.k2k_sent += rk_load_relaxed(&routes[i].sent);
         now.k2k_refused += rk_load_relaxed(&routes[i].refused);
     }
-    k->control->counters = now;
+    k->words->counters = now;
 }
 
 /* What a slot's payload really is: the slot itself, or a checked piece of the slab. */
@@ -176,7 +176,8 @@ RK_FN rk_u32 rk_command_apply(rk_ctx *k, RK_G const rk_slot *slot)
         return 0u;
     case RK_CMD_CHECK: rk_command_check(k, id); return 0u;
     case RK_CMD_FEATURES:
-        rk_store64(&k->control->features, command->arg);
+        k->control->features = command->arg;
+        rk_store64(&k->words->features, command->arg);
         rk_acknowledge(k, id, RK_KERNEL_OK);
         return 0u;
     case RK_CMD_QUIESCE: {
@@ -185,14 +186,17 @@ RK_FN rk_u32 rk_command_apply(rk_ctx *k, RK_G const rk_slot *slot)
         if (launch != 0u && launch != k->control->launch) {
             return 0u; /* meant for an earlier launch: it has left since */
         }
-        rk_store_relaxed(&k->control->exit_code, 0u);
-        rk_store_release(&k->control->state, RK_KERNEL_PARKED);
+        rk_counters_publish(k);
+        rk_store_relaxed(&k->words->exit_code, 0u);
+        rk_store_release(&k->words->state, RK_KERNEL_PARKED);
         return 1u;
     }
     case RK_CMD_TERMINATE:
         rk_runs_abort(k, RK_NO_LIMIT);
         rk_acknowledge(k, id, RK_KERNEL_OK);
-        rk_store_release(&k->control->state, RK_KERNEL_TERMINATED);
+        rk_counters_publish(k);
+        rk_store_release(&((RK_G rk_peer *)(k->arena + k->control->peer))->closed, 1u);
+        rk_store_release(&k->words->state, RK_KERNEL_TERMINATED);
         return 1u;
     default:
         if (slot->header.type >= RK_MSG_TYPE_USER) {

@@ -50,7 +50,8 @@ typedef struct rk_env {
 typedef struct rk_ctx {
     RK_G rk_u8 *arena;
     RK_G rk_u8 *mapped;
-    RK_G rk_control *control;
+    RK_G rk_control *control; /* the arena's copy: constants, features */
+    RK_G rk_control *words;   /* the mapped page's: what host and kernel tell each other */
     RK_G rk_loop *loop;
     RK_G rk_u64 *offsets; /* arena offset of each field */
     RK_G rk_u8 *params;
@@ -143,25 +144,6 @@ RK_FN rk_f32 rk_random_unit(const rk_ctx *k, rk_u64 stream)
 {
     return (rk_f32)(rk_random(k, stream) >> 40) * (1.0f / 16777216.0f);
 }
-
-/*
- * Gives up: the kernel leaves the device, the host sees PANICKED with code and text, and its
- * restart policy acts. On the CPU this does not return; on a GPU it does, and the handler must
- * return at once.
- */
-#if defined(RK_TARGET_CPU)
-#define rk_panic(k, code, text) ((k)->env->panic((k), (code), (text)))
-#else
-RK_FN void rk_panic_device(rk_ctx *k, rk_u32 code)
-{
-    k->control->fault_kind = 1u;
-    k->control->fault_code = code;
-    k->control->fault_step = k->step;
-    k->control->fault_block = k->block;
-    rk_store_release(&k->loop->failed, 1u);
-}
-#define rk_panic(k, code, text) rk_panic_device((k), (code))
-#endif
 
 /*
  * The sum of `value` over the lanes of this block, in lane order, for every lane. All lanes of the

@@ -86,8 +86,9 @@ RK_FN void rk_step_take(rk_ctx *k)
     RK_PHASES(RK_GEN_PHASE_CALL)
 }
 
-RK_FN void rk_loop_enter(rk_ctx *k)
+RK_FN void rk_loop_enter(rk_ctx *k, RK_G const rk_u8 *old)
 {
+    (void)old;
     rk_u32 entry = k->control->entry;
     if (entry == RK_ENTRY_INIT) {
 #if RK_HAS_INIT
@@ -96,7 +97,6 @@ RK_FN void rk_loop_enter(rk_ctx *k)
     }
 #if RK_HAS_MIGRATE
     if (entry == RK_ENTRY_MIGRATE) {
-        RK_G const rk_u8 *old = (RK_G const rk_u8 *)k->control->migrate_arena;
         rk_u32 code = rk_on_migrate(k, old, (RK_G const rk_u64 *)(old + k->control->migrate_fields),
                                     k->control->migrate_hash);
         if (code != 0u) {
@@ -106,20 +106,29 @@ RK_FN void rk_loop_enter(rk_ctx *k)
 #endif
 }
 
-/* The whole life of one lane of one block. The host has zeroed loop->op before the launch. */
-RK_FN void rk_loop_run(rk_ctx *k)
+/*
+ * The whole life of one lane of one block. The host has reset the loop before the launch; one that
+ * left when its lease was over is launched again as it is.
+ */
+RK_FN void rk_loop_run(rk_ctx *k, RK_G const rk_u8 *old)
 {
-    rk_loop_enter(k);
+    if (k->block >= k->block_count) {
+        rk_poller_run(k);
+        return;
+    }
+    rk_loop_enter(k, old);
     while (rk_grid_barrier(k, 1u) == 0u && k->loop->op != RK_OP_EXIT) {
         rk_step_take(k);
     }
+    rk_poller_dismiss(k);
 }
 
 RK_FN void rk_ctx_init(rk_ctx *k, RK_G rk_u8 *arena, RK_G rk_u8 *mapped)
 {
     k->arena = arena;
     k->mapped = mapped;
-    k->control = (RK_G rk_control *)mapped;
+    k->control = (RK_G rk_control *)(arena + sizeof(rk_loop));
+    k->words = (RK_G rk_control *)mapped;
     k->loop = (RK_G rk_loop *)arena;
     k->offsets = (RK_G rk_u64 *)(arena + k->control->fields);
     k->params = arena + k->control->params;
@@ -131,16 +140,17 @@ RK_FN void rk_ctx_init(rk_ctx *k, RK_G rk_u8 *arena, RK_G rk_u8 *mapped)
 
 #if defined(RK_TARGET_CPU)
 /* Called by the CPU driver once per block (once per lane in fiber mode); k's driver part is set. */
-__attribute__((visibility("default"))) void rk_module_entry(rk_ctx *k, rk_u8 *arena, rk_u8 *mapped);
+__attribute__((visibility("default"))) void rk_module_entry(rk_ctx *k, rk_u8 *arena, rk_u8 *mapped,
+                                                            const rk_u8 *old);
 extern const rk_u32 rk_module_shared_bytes;
 __attribute__((visibility("default"))) const rk_u32 rk_module_shared_bytes = RK_SHARED_BYTES;
-void rk_module_entry(rk_ctx *k, rk_u8 *arena, rk_u8 *mapped)
+void rk_module_entry(rk_ctx *k, rk_u8 *arena, rk_u8 *mapped, const rk_u8 *old)
 {
     rk_ctx_init(k, arena, mapped);
-    rk_loop_run(k);
+    rk_loop_run(k, old);
 }
 #elif defined(RK_TARGET_CUDA)
-extern "C" __global__ void rk_module_entry(rk_u8 *arena, rk_u8 *mapped)
+extern "C" __global__ void rk_module_entry(rk_u8 *arena, rk_u8 *mapped, rk_u8 *old)
 {
     __shared__ rk_u64 shared[RK_SHARED_BYTES / 8 + 1];
     rk_ctx k;
@@ -149,10 +159,10 @@ extern "C" __global__ void rk_module_entry(rk_u8 *arena, rk_u8 *mapped)
     k.lane = threadIdx.x;
     k.lane_count = blockDim.x;
     rk_ctx_init(&k, arena, mapped);
-    rk_loop_run(&k);
+    rk_loop_run(&k, old);
 }
 #elif defined(RK_TARGET_HIP)
-extern "C" __attribute__((global)) void rk_module_entry(rk_u8 *arena, rk_u8 *mapped)
+extern "C" __attribute__((global)) void rk_module_entry(rk_u8 *arena, rk_u8 *mapped, rk_u8 *old)
 {
     static __attribute__((shared)) rk_u64 shared[RK_SHARED_BYTES / 8 + 1];
     rk_ctx k;
@@ -161,10 +171,10 @@ extern "C" __attribute__((global)) void rk_module_entry(rk_u8 *arena, rk_u8 *map
     k.lane = __builtin_amdgcn_workitem_id_x();
     k.lane_count = __builtin_amdgcn_workgroup_size_x();
     rk_ctx_init(&k, arena, mapped);
-    rk_loop_run(&k);
+    rk_loop_run(&k, old);
 }
 #else
-__kernel void rk_module_entry(__global uchar *arena, __global uchar *mapped)
+__kernel void rk_module_entry(__global uchar *arena, __global uchar *mapped, __global uchar *old)
 {
     __local rk_u64 shared[RK_SHARED_BYTES / 8 + 1];
     rk_ctx k;
@@ -173,7 +183,7 @@ __kernel void rk_module_entry(__global uchar *arena, __global uchar *mapped)
     k.lane = (rk_u32)get_local_id(0);
     k.lane_count = (rk_u32)get_local_size(0);
     rk_ctx_init(&k, arena, mapped);
-    rk_loop_run(&k);
+    rk_loop_run(&k, old);
 }
 #endif
 

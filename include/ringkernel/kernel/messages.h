@@ -10,7 +10,8 @@
 #ifndef RINGKERNEL_KERNEL_MESSAGES_H
 #define RINGKERNEL_KERNEL_MESSAGES_H
 
-#include <ringkernel/kernel/context.h>
+#include <ringkernel/kernel/clock.h>
+#include <ringkernel/kernel/panic.h>
 
 /* Receipts of rk_send and rk_emit. */
 #define RK_SENT 0u
@@ -43,17 +44,26 @@ RK_FN void rk_slot_fill(RK_G rk_slot *slot, const rk_msg_header *header, rk_byte
     rk_copy_bytes(slot->payload, payload, header->length);
 }
 
-/* Wakes whoever may be asleep on a ring's consumer bell (abi/ring.h). */
-RK_FN void rk_ring_wake_consumer(rk_ctx *k, RK_G rk_ring *ring)
+/* Wakes whoever may be asleep on a bell (abi/ring.h). On a GPU everybody polls. */
+RK_FN void rk_bell_wake(rk_ctx *k, RK_G rk_bell *bell)
 {
 #if defined(RK_TARGET_CPU)
-    RK_G rk_bell *bell = (RK_G rk_bell *)((RK_G rk_u8 *)ring + ring->consumer_bell);
-    rk_fence(); /* the message before the parked word; pairs with the waiter's fence */
+    rk_fence(); /* what was published before the parked word; pairs with the waiter's fence */
     if (rk_load_relaxed(&bell->parked) != 0u) {
         rk_store_relaxed(&bell->parked, 0u);
         rk_fetch_add(&bell->rung, 1u);
         k->env->wake(&bell->rung);
     }
+#else
+    (void)k;
+    (void)bell;
+#endif
+}
+
+RK_FN void rk_ring_wake_consumer(rk_ctx *k, RK_G rk_ring *ring)
+{
+#if defined(RK_TARGET_CPU)
+    rk_bell_wake(k, (RK_G rk_bell *)((RK_G rk_u8 *)ring + ring->consumer_bell));
 #else
     (void)k;
     (void)ring;
@@ -63,27 +73,33 @@ RK_FN void rk_ring_wake_consumer(rk_ctx *k, RK_G rk_ring *ring)
 /* Pushes into the SPSC ring to the host, leaving `reserve` slots free. */
 RK_FN rk_u32 rk_host_push(rk_ctx *k, const rk_msg_header *header, rk_bytes payload, rk_u32 reserve)
 {
+    RK_G rk_loop *loop = k->loop;
     RK_G rk_ring *ring = (RK_G rk_ring *)(k->mapped + k->control->k2h);
+    RK_G rk_slot *first = (RK_G rk_slot *)(k->mapped + loop->k2h_first);
     rk_u32 slots = rk_message_slots(header->length);
-    rk_u32 capacity = ring->capacity;
+    rk_u32 capacity = loop->k2h_slots;
     if (slots > capacity / 2u) {
         return RK_SEND_TOO_LONG;
     }
-    rk_u32 tail = ring->tail;
+    rk_u32 tail = loop->k2h_tail;
     rk_u32 to_end = capacity - (tail & (capacity - 1u));
     rk_u32 skip = slots > to_end ? to_end : 0u;
-    rk_u32 used = tail - rk_load_acquire(&ring->head); /* pairs with the host's release of head */
-    if (used + skip + slots + reserve > capacity) {
+    rk_u32 needed = skip + slots + reserve;
+    if (tail - loop->k2h_head + needed > capacity) {
+        loop->k2h_head = rk_load_acquire(&ring->head); /* pairs with the host's release of head */
+    }
+    if (tail - loop->k2h_head + needed > capacity) {
         ring->refused++;
         return RK_SEND_FULL;
     }
     if (skip != 0u) {
         rk_msg_header pad = {0, RK_ANSWER_SKIP, 0, 0, 0, 0};
         pad.length = skip * 64u - 24u;
-        rk_ring_slot(ring, tail)->header = pad;
+        first[tail & (capacity - 1u)].header = pad;
         tail += skip;
     }
-    rk_slot_fill(rk_ring_slot(ring, tail), header, payload);
+    rk_slot_fill(&first[tail & (capacity - 1u)], header, payload);
+    loop->k2h_tail = tail + slots;
     rk_store_release(&ring->tail, tail + slots);
     rk_ring_wake_consumer(k, ring);
     return RK_SENT;
@@ -176,20 +192,20 @@ RK_FN rk_u32 rk_ring_claim(RK_G rk_ring *ring, rk_u32 slots, rk_u32 *position, r
  */
 RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, rk_bytes payload, rk_u32 length)
 {
-    RK_G rk_route *entry = (RK_G rk_route *)(k->mapped + k->control->routes) + route;
+    RK_G rk_route *entry = (RK_G rk_route *)(k->arena + k->control->routes) + route;
     if (route >= k->control->route_count || rk_load_acquire(&entry->state) != 1u) {
         return RK_SEND_NO_ROUTE;
     }
     if (entry->tenant != k->control->tenant) {
         return RK_SEND_TENANT;
     }
-    RK_G rk_control *there = (RK_G rk_control *)entry->control;
+    RK_G rk_peer *there = (RK_G rk_peer *)entry->peer;
     RK_G rk_ring *ring = (RK_G rk_ring *)((RK_G rk_u8 *)there + there->inbox);
     rk_u32 slots = rk_message_slots(length);
     if (slots > ring->capacity / 2u) {
         return RK_SEND_TOO_LONG;
     }
-    if (rk_load_relaxed(&there->state) >= RK_KERNEL_TERMINATED) {
+    if (rk_load_relaxed(&there->closed) != 0u) {
         return RK_SEND_CLOSED;
     }
     rk_u32 position;
@@ -219,24 +235,6 @@ RK_FN rk_u32 rk_send(rk_ctx *k, rk_u32 route, rk_u32 type, rk_bytes payload, rk_
     rk_store_release(rk_ring_sequence(ring, position), position + 1u);
     rk_ring_wake_consumer(k, ring);
     return RK_SENT;
-}
-
-/* Takes the next inbox message without removing it; returns 0 when there is none. */
-RK_FN rk_u32 rk_inbox_peek(RK_G rk_ring *ring, RK_G rk_slot **out_slot, rk_u32 *out_slots)
-{
-    rk_u32 head = ring->head;
-    if (rk_load_acquire(rk_ring_sequence(ring, head)) != head + 1u) {
-        return 0u;
-    }
-    *out_slot = rk_ring_slot(ring, head);
-    *out_slots = rk_message_slots((*out_slot)->header.length);
-    return 1u;
-}
-
-/* Gives the slots of the message that rk_inbox_peek showed back to the producers. */
-RK_FN void rk_inbox_release(RK_G rk_ring *ring, rk_u32 slots)
-{
-    rk_store_release(&ring->head, ring->head + slots);
 }
 
 #if defined(RK_TARGET_OPENCL)

@@ -5,7 +5,7 @@
 #ifndef RINGKERNEL_KERNEL_RUNS_H
 #define RINGKERNEL_KERNEL_RUNS_H
 
-#include <ringkernel/kernel/messages.h>
+#include <ringkernel/kernel/host.h>
 
 /* The handlers, defined by the author below the include of kernel.h. */
 #define RK_GEN_PHASE_DECLARE(name) RK_HANDLER void rk_phase_##name(rk_ctx *k);
@@ -65,9 +65,9 @@ RK_FN void rk_state_publish(rk_ctx *k)
     rk_u32 state = k->loop->paused != 0u      ? RK_KERNEL_PAUSED
                    : k->loop->run_count != 0u ? RK_KERNEL_RUNNING
                                               : RK_KERNEL_IDLE;
-    if (rk_load_relaxed(&k->control->state) != state) {
-        rk_store_release(&k->control->state,
-                         state); /* with the fields as the last step left them */
+    if (k->loop->state_told != state) {
+        k->loop->state_told = state;
+        rk_store_release(&k->words->state, state); /* with the fields as the last step left them */
     }
 }
 
@@ -104,7 +104,7 @@ RK_COLD void rk_run_accept(rk_ctx *k, rk_u64 id, rk_u64 steps, rk_u32 interval)
         rk_acknowledge(k, id, RK_KERNEL_UNSUPPORTED);
         return;
     }
-    if (id < rk_load64(&k->control->abort_before)) {
+    if (id < rk_host_abort(k)) {
         rk_acknowledge(k, id, RK_KERNEL_ABORTED);
         return;
     }
@@ -171,7 +171,7 @@ RK_FN void rk_step_done(rk_ctx *k)
     rk_after_step(k);
     k->serial = 0u;
 #endif
-    rk_store64(&k->control->step, loop->step);
+    rk_store64(&k->words->step, loop->step);
     RK_G rk_run *run = rk_run_at(k, 0u);
     if (run->interval != 0u && (loop->step - run->start) % run->interval == 0u &&
         loop->step < run->target) {

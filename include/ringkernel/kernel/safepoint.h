@@ -9,22 +9,22 @@
 
 RK_FN rk_u32 rk_commands_take(rk_ctx *k, rk_u32 *leave)
 {
-    RK_G rk_ring *ring = (RK_G rk_ring *)(k->mapped + k->control->h2k);
-    rk_u32 head = ring->head;
-    rk_u32 tail = rk_load_acquire(&ring->tail); /* pairs with the host's release of tail */
+    RK_G rk_loop *loop = k->loop;
+    RK_G rk_slot *first = (RK_G rk_slot *)(k->mapped + loop->h2k_first);
+    rk_u32 tail = rk_host_tail(k);
     rk_u32 taken = 0u;
-    while (head != tail && taken < k->control->message_batch && *leave == 0u) {
-        *leave = rk_command_apply(k, rk_ring_slot(ring, head));
-        head++;
+    while (loop->h2k_head != tail && taken < k->control->message_batch && *leave == 0u) {
+        *leave = rk_command_apply(k, &first[loop->h2k_head & (loop->h2k_slots - 1u)]);
+        loop->h2k_head++;
         taken++;
-        rk_store_release(&ring->head, head);
+        rk_store_release(&((RK_G rk_ring *)(k->mapped + k->control->h2k))->head, loop->h2k_head);
     }
     return taken;
 }
 
 RK_FN rk_u32 rk_inbox_take(rk_ctx *k)
 {
-    RK_G rk_ring *ring = (RK_G rk_ring *)(k->mapped + k->control->inbox);
+    RK_G rk_ring *ring = rk_inbox(k);
     RK_G rk_slot *slot;
     rk_u32 slots;
     rk_u32 taken = 0u;
@@ -43,29 +43,50 @@ RK_FN rk_u32 rk_inbox_take(rk_ctx *k)
 
 RK_FN rk_u32 rk_work_waits(rk_ctx *k)
 {
-    RK_G rk_ring *h2k = (RK_G rk_ring *)(k->mapped + k->control->h2k);
-    RK_G rk_ring *inbox = (RK_G rk_ring *)(k->mapped + k->control->inbox);
-    return rk_load_acquire(&h2k->tail) != h2k->head ||
+    RK_G rk_ring *inbox = rk_inbox(k);
+    return rk_host_tail(k) != k->loop->h2k_head ||
            (k->loop->paused == 0u &&
             rk_load_acquire(rk_ring_sequence(inbox, inbox->head)) == inbox->head + 1u) ||
-           rk_load64(&k->control->abort_before) != k->loop->abort_seen;
+           rk_host_abort(k) != k->loop->abort_seen || rk_probe_waits(k) != 0u;
 }
 
-/* Waits until there may be work: polls, then sleeps on the bell where the target can sleep. */
-RK_FN void rk_idle_wait(rk_ctx *k)
+/*
+ * Waits until there may be work: polls, then sleeps on the bell where the target can sleep. Returns
+ * 1 when the lease is over instead.
+ */
+RK_FN rk_u32 rk_idle_wait(rk_ctx *k)
 {
-#if defined(RK_TARGET_CPU)
-    rk_u64 start = k->env->now_ns();
+    rk_u32 over = 0u;
+    rk_u64 start = rk_now_ns(k);
     k->loop->counters.busy_ns += start - k->loop->busy_since;
-    k->env->idle(k, rk_work_waits);
-    rk_u64 now = k->env->now_ns();
+    if (k->control->lease_polls != 0u) {
+        rk_u32 left = k->control->lease_polls;
+        while (rk_work_waits(k) == 0u && over == 0u) {
+            rk_relax();
+            over = --left == 0u ? 1u : 0u;
+        }
+    } else {
+#if defined(RK_TARGET_CPU)
+        k->env->idle(k, rk_work_waits);
+#else
+        while (rk_work_waits(k) == 0u) {
+            rk_relax();
+        }
+#endif
+    }
+    rk_u64 now = rk_now_ns(k);
     k->loop->counters.idle_ns += now - start;
     k->loop->busy_since = now;
-#else
-    while (rk_work_waits(k) == 0u) {
-        rk_relax();
-    }
-#endif
+    return over;
+}
+
+/* All blocks leave; the next launch goes on where this one stopped. */
+RK_COLD void rk_lease_end(rk_ctx *k)
+{
+    k->loop->lease_left = k->control->lease_steps;
+    k->control->entry = RK_ENTRY_RESUME;
+    rk_store_release(&k->words->leased, 1u);
+    k->loop->op = RK_OP_EXIT;
 }
 
 /* The safe point: ends the step, takes commands and messages, decides what all blocks do next. */
@@ -76,9 +97,10 @@ RK_FN void rk_decide(rk_ctx *k)
         rk_step_done(k);
     }
     rk_u32 leave = 0u;
-    for (;;) {
-        rk_store64(&k->control->heartbeat, rk_load64(&k->control->heartbeat) + 1u);
-        rk_u64 abort_before = rk_load64(&k->control->abort_before);
+    while (rk_load_relaxed(&loop->failed) == 0u) { /* on a GPU a handler that panics returns here */
+        rk_store64(&k->words->heartbeat, ++loop->heartbeat);
+        rk_probe_answer(k);
+        rk_u64 abort_before = rk_host_abort(k);
         if (abort_before != loop->abort_seen) {
             loop->abort_seen = abort_before;
             rk_runs_abort(k, abort_before);
@@ -94,14 +116,19 @@ RK_FN void rk_decide(rk_ctx *k)
         rk_state_publish(k);
         if (loop->paused == 0u && loop->run_count != 0u) {
             if (rk_run_at(k, 0u)->target > loop->step) {
-                loop->op = RK_OP_STEP;
+                if (k->control->lease_steps != 0u && loop->lease_left-- == 0u) {
+                    rk_lease_end(k);
+                } else {
+                    loop->op = RK_OP_STEP;
+                }
                 return;
             }
             rk_run_finish(k, RK_KERNEL_OK); /* a run of no steps */
             continue;
         }
-        if (taken == 0u) {
-            rk_idle_wait(k);
+        if (taken == 0u && rk_idle_wait(k) != 0u) {
+            rk_lease_end(k);
+            return;
         }
     }
 }

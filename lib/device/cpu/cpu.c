@@ -118,13 +118,18 @@ static rk_status cpu_launch(rk_device *device, const rk_exec_args *args, rk_exec
     if (exec == NULL) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory to launch kernel '%s'", args->name);
     }
-    if (args->migrate_from != NULL) {
-        rk_control *control = (rk_control *)args->mapped->host;
-        control->migrate_arena = (rk_u64)(uintptr_t)args->migrate_from->host;
-    }
-    rk_status status =
-        rk_cpu_exec_start(args->name, &args->code->code, args->arena->host, args->mapped->host,
-                          args->lanes, args->on_exit, args->context, &exec->cpu, err);
+    rk_cpu_launch launch = {
+        .name = args->name,
+        .code = &args->code->code,
+        .arena = args->arena->host,
+        .mapped = args->mapped->host,
+        .old = args->migrate_from != NULL ? args->migrate_from->host : NULL,
+        .grid = ((const rk_control *)args->mapped->host)->block_count,
+        .lanes = args->lanes,
+        .on_exit = args->on_exit,
+        .context = args->context,
+    };
+    rk_status status = rk_cpu_exec_start(&launch, &exec->cpu, err);
     if (status != RK_OK) {
         free(exec);
         return status;

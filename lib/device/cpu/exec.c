@@ -70,6 +70,11 @@ static void env_idle(rk_ctx *k, rk_u32 (*ready)(rk_ctx *k))
 {
     rk_cpu_exec *exec = ((rk_cpu_block *)k->driver)->exec;
     idle_question question = {k, ready};
+    if (k->block >= k->block_count) {
+        /* A poller does no work of its own: it sleeps at once. */
+        (void)rk_bell_wait(&k->words->bell, idle_ready, &question, RK_NEVER, 0);
+        return;
+    }
     for (unsigned i = 0; i < LOOKS_BEFORE_CLOCK; i++) {
         if (ready(k) != 0) {
             return;
@@ -82,7 +87,7 @@ static void env_idle(rk_ctx *k, rk_u32 (*ready)(rk_ctx *k))
     uint64_t start_ns = env_now_ns();
     /* Never times out; damage to the bell would only make it return early, and the loop asks
      * again. */
-    (void)rk_bell_wait(&k->control->bell, idle_ready, &question, RK_NEVER, spin_ns);
+    (void)rk_bell_wait(&k->words->bell, idle_ready, &question, RK_NEVER, spin_ns);
     atomic_store_explicit(&exec->woken_late, env_now_ns() - start_ns > SILENCE_NS,
                           memory_order_relaxed);
     (void)atomic_fetch_add_explicit(&awake_blocks, k->block_count, memory_order_relaxed);
@@ -111,7 +116,7 @@ static void release_blocks(rk_loop *loop)
 static void env_panic(rk_ctx *k, rk_u32 code, const char *text)
 {
     rk_cpu_block *block = k->driver;
-    rk_control *control = k->control;
+    rk_control *control = k->words;
     rk_u32 none = 0;
     if (rk_word_cas(&block->exec->recorded, &none, 1)) {
         control->fault_code = code;
@@ -119,6 +124,7 @@ static void env_panic(rk_ctx *k, rk_u32 code, const char *text)
         control->fault_block = block->index;
         (void)snprintf((char *)control->panic_text, sizeof control->panic_text, "%s",
                        text != NULL ? text : "");
+        rk_word_store_release(&((rk_peer *)(k->arena + control->peer))->closed, 1);
         rk_word_store_release(&control->exit_code, code);
         rk_word_store_release(&control->fault_kind, 1);
         rk_word_store_release(&control->state, RK_KERNEL_PANICKED);
@@ -140,11 +146,11 @@ static void env_lane_sync(rk_ctx *k)
 /* ---- Blocks ------------------------------------------------------------------------------ */
 
 /* What a STATS command would publish (kernel/commands.h), also when the kernel ends without one. */
-static void counters_publish(rk_control *control, const rk_loop *loop, const uint8_t *mapped)
+static void counters_publish(rk_control *control, const rk_loop *loop)
 {
     rk_counters now = loop->counters;
     now.step = loop->step;
-    const rk_route *routes = (const rk_route *)(mapped + control->routes);
+    const rk_route *routes = (const rk_route *)((const uint8_t *)loop + control->routes);
     for (uint32_t i = 0; i < control->route_count; i++) {
         now.k2k_sent += rk_word_load(&routes[i].sent);
         now.k2k_refused += rk_word_load(&routes[i].refused);
@@ -164,7 +170,7 @@ static void block_leave(rk_cpu_exec *exec)
     }
     rk_control *control = (rk_control *)exec->mapped;
     rk_loop *loop = (rk_loop *)exec->arena;
-    counters_publish(control, loop, exec->mapped);
+    counters_publish(control, loop);
     rk_word_store_release(&control->exits, control->exits + 1);
     rk_ring *k2h = (rk_ring *)(exec->mapped + control->k2h);
     rk_bell_ring((rk_bell *)((uint8_t *)k2h + k2h->consumer_bell));
@@ -190,7 +196,7 @@ static void block_main(void *argument)
         if (block->fibers != NULL) {
             rk_fibers_run(block->fibers);
         } else {
-            exec->entry(&block->context, exec->arena, exec->mapped);
+            exec->entry(&block->context, exec->arena, exec->mapped, exec->old);
         }
     }
     current_block = NULL;
@@ -267,11 +273,19 @@ static rk_status blocks_start(rk_cpu_exec *exec, rk_err *err)
     return RK_OK;
 }
 
-rk_status rk_cpu_exec_start(const char *name, const rk_cpu_code *code, uint8_t *arena,
-                            uint8_t *mapped, uint32_t lanes, void (*on_exit)(void *), void *context,
-                            rk_cpu_exec **out_exec, rk_err *err)
+/* The inbox lies in the arena, its bell in the mapped page: their distance is this process's. */
+static void inbox_set_bell(rk_cpu_exec *exec)
 {
-    const rk_control *control = (const rk_control *)mapped;
+    rk_control *control = (rk_control *)exec->mapped;
+    rk_peer *peer = (rk_peer *)(exec->arena + control->peer);
+    rk_ring *inbox = (rk_ring *)((uint8_t *)peer + peer->inbox);
+    inbox->consumer_bell = (rk_u64)((uintptr_t)&control->bell - (uintptr_t)inbox);
+}
+
+rk_status rk_cpu_exec_start(const rk_cpu_launch *launch, rk_cpu_exec **out_exec, rk_err *err)
+{
+    const char *name = launch->name;
+    uint32_t lanes = launch->lanes;
     rk_cpu_fault_install();
     rk_bell_setup();
     rk_cpu_exec *exec = calloc(1, sizeof *exec);
@@ -279,15 +293,17 @@ rk_status rk_cpu_exec_start(const char *name, const rk_cpu_code *code, uint8_t *
         return rk_err_set(err, RK_NO_MEMORY, "no memory to launch kernel '%s'", name);
     }
     (void)snprintf(exec->name, sizeof exec->name, "%s", name);
-    exec->entry = code->entry;
-    exec->shared_bytes = code->shared_bytes;
-    exec->arena = arena;
-    exec->mapped = mapped;
-    exec->block_count = control->block_count;
-    exec->live = control->block_count;
-    exec->on_exit = on_exit;
-    exec->on_exit_context = context;
-    ((rk_loop *)arena)->busy_since = env_now_ns();
+    exec->entry = launch->code->entry;
+    exec->shared_bytes = launch->code->shared_bytes;
+    exec->arena = launch->arena;
+    exec->mapped = launch->mapped;
+    exec->old = launch->old;
+    exec->block_count = launch->grid;
+    exec->live = launch->grid;
+    exec->on_exit = launch->on_exit;
+    exec->on_exit_context = launch->context;
+    ((rk_loop *)exec->arena)->busy_since = env_now_ns();
+    inbox_set_bell(exec);
     exec->env = (rk_env){
         .abi_version = RK_ABI_VERSION,
         .lanes = lanes > 0 ? lanes : 1,
@@ -302,8 +318,8 @@ rk_status rk_cpu_exec_start(const char *name, const rk_cpu_code *code, uint8_t *
     rk_status status = exec->blocks != NULL ? blocks_prepare(exec, lanes) : RK_NO_MEMORY;
     if (status != RK_OK) {
         exec_free(exec);
-        return rk_err_set(err, status, "no memory for %u blocks of kernel '%s'",
-                          control->block_count, name);
+        return rk_err_set(err, status, "no memory for %u blocks of kernel '%s'", launch->grid,
+                          name);
     }
     (void)atomic_fetch_add_explicit(&awake_blocks, exec->block_count, memory_order_relaxed);
     status = blocks_start(exec, err);
@@ -339,13 +355,14 @@ rk_status rk_cpu_exec_connect(rk_cpu_exec *from, uint32_t route, rk_cpu_exec *to
         return rk_err_set(err, RK_LIMIT, "kernel '%s' has %u routes, route %u does not exist",
                           from->name, control->route_count, route);
     }
-    rk_route *entry = (rk_route *)(from->mapped + control->routes) + route;
-    if (rk_word_load(&entry->state) == 1 && entry->control == (rk_u64)(uintptr_t)to->mapped &&
+    rk_route *entry = (rk_route *)(from->arena + control->routes) + route;
+    rk_u64 peer = (rk_u64)(uintptr_t)(to->arena + there->peer);
+    if (rk_word_load(&entry->state) == 1 && entry->peer == peer &&
         entry->kernel_id == there->kernel_id) {
         return RK_OK; /* sends that are under way must not find it closed in between */
     }
     rk_word_store_release(&entry->state, 0);
-    entry->control = (rk_u64)(uintptr_t)to->mapped;
+    entry->peer = peer;
     entry->kernel_id = there->kernel_id;
     entry->tenant = there->tenant;
     entry->generation++;

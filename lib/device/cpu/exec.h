@@ -10,7 +10,7 @@
 #include <ringkernel/kernel/context.h>
 #include <setjmp.h>
 
-typedef void (*rk_cpu_entry)(rk_ctx *k, rk_u8 *arena, rk_u8 *mapped);
+typedef void (*rk_cpu_entry)(rk_ctx *k, rk_u8 *arena, rk_u8 *mapped, const rk_u8 *old);
 
 typedef struct rk_cpu_exec rk_cpu_exec;
 
@@ -30,8 +30,9 @@ struct rk_cpu_exec {
     rk_cpu_entry entry;
     uint8_t *arena;
     uint8_t *mapped;
+    const uint8_t *old;
     rk_env env;
-    uint32_t block_count;
+    uint32_t block_count; /* all of them, a poller included */
     uint32_t shared_bytes;
     uint32_t live;     /* blocks that have not left; the last one calls on_exit */
     uint32_t left;     /* 1 when all have left: a word to wait on */
@@ -58,13 +59,21 @@ rk_status rk_cpu_code_load(rk_cpu_code *out_code, const void *image, uint64_t by
 rk_status rk_cpu_code_load_fd_take(rk_cpu_code *out_code, int fd, rk_err *err);
 void rk_cpu_code_finish(rk_cpu_code *code);
 
-/*
- * Starts all blocks. mapped and arena are laid out; control->block_count says how many. on_exit is
- * called once by the last block. Destroy with rk_cpu_exec_destroy, after the exit.
- */
-rk_status rk_cpu_exec_start(const char *name, const rk_cpu_code *code, uint8_t *arena,
-                            uint8_t *mapped, uint32_t lanes, void (*on_exit)(void *), void *context,
-                            rk_cpu_exec **out_exec, rk_err *err);
+/* Areas are addresses of this process, laid out; borrowed until the exit. */
+typedef struct rk_cpu_launch {
+    const char *name;
+    const rk_cpu_code *code;
+    uint8_t *arena;
+    uint8_t *mapped;
+    const uint8_t *old; /* arena of the kernel whose state is taken over, or NULL */
+    uint32_t grid;      /* blocks; with control->poller one more than control->block_count */
+    uint32_t lanes;     /* 0: one; more: fibers */
+    void (*on_exit)(void *context); /* called once, by the last block */
+    void *context;
+} rk_cpu_launch;
+
+/* Starts all blocks. Destroy with rk_cpu_exec_destroy, after the exit. */
+rk_status rk_cpu_exec_start(const rk_cpu_launch *launch, rk_cpu_exec **out_exec, rk_err *err);
 rk_status rk_cpu_exec_wait(rk_cpu_exec *exec, uint64_t deadline_ns);
 void rk_cpu_exec_destroy(rk_cpu_exec *exec);
 

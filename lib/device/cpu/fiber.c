@@ -72,7 +72,7 @@ static void lane_main(unsigned high, unsigned low)
     rk_fibers *fibers = (rk_fibers *)(((uintptr_t)high << 32) | (uintptr_t)low);
     rk_fiber *lane = &fibers->lanes[fibers->current];
     rk_cpu_exec *exec = fibers->block->exec;
-    exec->entry(&lane->k, exec->arena, exec->mapped);
+    exec->entry(&lane->k, exec->arena, exec->mapped, exec->old);
     lane->ended = true;
     (void)setcontext(&fibers->scheduler);
 }

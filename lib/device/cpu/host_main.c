@@ -77,19 +77,20 @@ static void inbox_skip(rk_ring *ring, uint32_t from, uint32_t to)
 }
 
 /*
- * A page that comes from a process that has died: its routes hold addresses of that process, and in
- * its inbox there may be slots that a sender claimed and did not live to fill.
+ * An arena that comes from a process that has died: its routes hold addresses of that process, and
+ * in its inbox there may be slots that a sender claimed and did not live to fill.
  */
-static void mend(uint8_t *mapped)
+static void mend(const uint8_t *mapped, uint8_t *arena)
 {
-    rk_control *control = (rk_control *)mapped;
-    rk_route *routes = (rk_route *)(mapped + control->routes);
+    const rk_control *control = (const rk_control *)mapped;
+    rk_route *routes = (rk_route *)(arena + control->routes);
     for (uint32_t i = 0; i < control->route_count; i++) {
         rk_word_store_release(&routes[i].state, 0);
     }
-    rk_ring *ring = (rk_ring *)(mapped + control->inbox);
-    const rk_u32 *words = (const rk_u32 *)(mapped + control->inbox + ring->sequences);
-    const rk_slot *slots = (const rk_slot *)(mapped + control->inbox + ring->slots);
+    rk_peer *peer = (rk_peer *)(arena + control->peer);
+    rk_ring *ring = (rk_ring *)((uint8_t *)peer + peer->inbox);
+    const rk_u32 *words = (const rk_u32 *)((uint8_t *)ring + ring->sequences);
+    const rk_slot *slots = (const rk_slot *)((uint8_t *)ring + ring->slots);
     uint32_t mask = ring->capacity - 1;
     uint32_t tail = rk_word_load_acquire(&ring->tail);
     uint32_t at = rk_word_load_acquire(&ring->head);
@@ -116,6 +117,7 @@ static rk_status launch(host *self, const rk_host_message *request, const int fd
     hosted_kernel *kernel = &self->kernels[request->kernel];
     uint8_t *mapped;
     uint8_t *arena;
+    uint8_t *old = NULL;
     bool fresh = request->mapped_memory < RK_HOST_MEMORY_MAX &&
                  self->memory[request->mapped_memory].base == NULL;
     rk_status status =
@@ -124,16 +126,14 @@ static rk_status launch(host *self, const rk_host_message *request, const int fd
         status = map_memory(self, request->arena_memory, fds[2], request->arena_bytes, &arena);
     }
     if (status == RK_OK && request->migrates != 0) {
-        uint8_t *old = NULL;
         status = map_memory(self, request->migrate_memory, fds[3], request->migrate_bytes, &old);
-        ((rk_control *)mapped)->migrate_arena = (rk_u64)(uintptr_t)old;
     }
     if (status != RK_OK) {
         return rk_err_set(err, status, "the host process cannot map the memory of kernel '%s'",
                           request->name);
     }
     if (fresh) {
-        mend(mapped);
+        mend(mapped, arena);
     }
     void *image = mmap(NULL, request->code_bytes, PROT_READ, MAP_SHARED, fds[0], 0);
     if (image == MAP_FAILED) {
@@ -147,8 +147,18 @@ static rk_status launch(host *self, const rk_host_message *request, const int fd
     }
     kernel->host = self;
     kernel->slot = request->kernel;
-    status = rk_cpu_exec_start(request->name, &kernel->code, arena, mapped, request->lanes,
-                               kernel_exited, kernel, &kernel->exec, err);
+    rk_cpu_launch cpu_launch = {
+        .name = request->name,
+        .code = &kernel->code,
+        .arena = arena,
+        .mapped = mapped,
+        .old = old,
+        .grid = ((const rk_control *)mapped)->block_count,
+        .lanes = request->lanes,
+        .on_exit = kernel_exited,
+        .context = kernel,
+    };
+    status = rk_cpu_exec_start(&cpu_launch, &kernel->exec, err);
     if (status != RK_OK) {
         rk_cpu_code_finish(&kernel->code);
     }
