@@ -21,6 +21,7 @@
 #include <ringkernel/runtime.h>
 #include <ringkernel/schema.h>
 #include <ringkernel/status.h>
+#include <ringkernel/telemetry.h>
 #include <ringkernel/version.h>
 
 #endif

@@ -18,15 +18,15 @@
 #ifndef RK_DEVICE_DEVICE_H
 #define RK_DEVICE_DEVICE_H
 
-#include "device/telemetry.h"
+#include "base/compiler.h"
 #include <ringkernel/abi/control.h>
 #include <ringkernel/status.h>
+#include <ringkernel/telemetry.h>
 
 #define RK_DRIVER_ABI 2u
 #define RK_DEVICE_NAME_BYTES 32
 #define RK_DEVICE_TEXT_BYTES 96
-#define RK_DEVICE_BUS_BYTES 16 /* "0000:17:00.0" and its end */
-#define RK_DEVICE_MAX 64u      /* of one driver */
+#define RK_DEVICE_MAX 64u /* of one driver */
 
 /*
  * A loadable driver module exports this function. It returns the table of the driver with that name
@@ -57,13 +57,6 @@ typedef enum rk_code_kind {
 } rk_code_kind;
 
 #define RK_CODE_BIT(kind) (1u << (kind))
-
-typedef enum rk_vendor {
-    RK_VENDOR_OTHER,
-    RK_VENDOR_NVIDIA,
-    RK_VENDOR_AMD,
-    RK_VENDOR_INTEL
-} rk_vendor;
 
 /* What a device is and can do. Does not change while it is open. */
 typedef struct rk_device_caps {

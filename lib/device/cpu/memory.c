@@ -103,6 +103,7 @@ void rk_cpu_caps(uint32_t index, uint32_t count, rk_device_caps *out_caps)
     if (uname(&system) == 0) {
         (void)snprintf(out_caps->arch, sizeof out_caps->arch, "%.23s", system.machine);
     }
+    out_caps->vendor = RK_VENDOR_CPU;
     out_caps->units = RK_MAX(1u, cpus / count);
     out_caps->max_blocks = RK_CPU_BLOCKS_MAX;
     out_caps->default_blocks = out_caps->units;

@@ -1,12 +1,30 @@
 /*
- * telemetry.h: what a driver tells of a device's health, and of the links between devices.
+ * telemetry.h: what is told of devices: who makes them, their health, and how they are connected.
+ *
+ * The drivers fill these structures (lib/device/device.h); rk_runtime_device_telemetry and
+ * topology.h hand them out. Plain data: any thread, nothing to free.
  */
-#ifndef RK_DEVICE_TELEMETRY_H
-#define RK_DEVICE_TELEMETRY_H
+#ifndef RINGKERNEL_TELEMETRY_H
+#define RINGKERNEL_TELEMETRY_H
 
-#include "base/compiler.h"
-#include <stdbool.h>
-#include <stdint.h>
+#include <ringkernel/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RK_DEVICE_BUS_BYTES 16 /* "0000:17:00.0" and its end */
+
+typedef enum rk_vendor {
+    RK_VENDOR_OTHER,
+    RK_VENDOR_NVIDIA,
+    RK_VENDOR_AMD,
+    RK_VENDOR_INTEL,
+    RK_VENDOR_CPU, /* the machine's own processors, whoever made them */
+} rk_vendor;
+
+/* "nvidia"; "other" for a value that is none of them. */
+RK_API const char *rk_vendor_name(rk_vendor vendor);
 
 /* X(member, unit, text): health of a device. A value counts only if its bit in `known` is set. */
 #define RK_TELEMETRY_LIST(X)                                                                       \
@@ -42,11 +60,25 @@ typedef struct rk_device_telemetry {
     uint64_t memory_used_bytes; /* by this process's kernels */
     uint32_t resident_kernels;
     uint32_t resident_blocks;
+    /*
+     * Time with and without work, summed over the kernels that are resident, each since its launch.
+     * Counted by the kernels themselves, because a resident kernel keeps a GPU 100 % busy in the
+     * eyes of its vendor. Filled by the runtime, not by drivers.
+     */
+    uint64_t kernel_busy_ns;
+    uint64_t kernel_idle_ns;
     uint32_t known; /* RK_TELEMETRY_KNOWN(member) of each of those below */
 #define RK_TELEMETRY_MEMBER_(member, unit, text) uint64_t member;
     RK_TELEMETRY_LIST(RK_TELEMETRY_MEMBER_)
 #undef RK_TELEMETRY_MEMBER_
 } rk_device_telemetry;
+
+/*
+ * The share of time with work, 0 to 100, between two readings of one device; before may be NULL:
+ * since the launches. -1 when no time was counted, or when kernels have left between the two.
+ */
+RK_API double rk_telemetry_busy_percent(const rk_device_telemetry *before,
+                                        const rk_device_telemetry *now);
 
 /* How two devices are connected. */
 typedef enum rk_link_kind {
@@ -67,4 +99,10 @@ typedef struct rk_device_link {
     bool peer_access;   /* kernels on one can address the memory of the other */
 } rk_device_link;
 
+/* "nvlink"; "none" for a value that is none of them. */
+RK_API const char *rk_link_kind_name(rk_link_kind kind);
+
+#ifdef __cplusplus
+}
+#endif
 #endif
