@@ -26,10 +26,12 @@ typedef enum rk_restart {
 typedef struct rk_launch {
     const char *name;    /* unique in the runtime, at most 31 bytes; required */
     rk_module *module;   /* required; the kernel takes a reference */
-    const char *device;  /* "cpu:0"; default: the first device */
+    const char *device;  /* "cpu:0", "cuda:1"; opened if it is not; default: the first device */
     const char *variant; /* precision variant; default: the module's first */
     uint32_t blocks;     /* default: the device's units */
-    uint32_t lanes;      /* fiber mode with this many lanes per block: for tests */
+    uint32_t lanes;      /* per block; default: the device's. On the CPU more than 0 means fibers:
+                            for tests */
+    uint32_t units;      /* a planned share of the device: so many multiprocessors; default: all */
     uint32_t tenant;
     const rk_param_value *params;
     size_t param_count;

@@ -69,6 +69,14 @@ typedef void (*rk_event_fn)(void *context, const rk_event *event);
 typedef struct rk_runtime_options {
     uint32_t node;            /* node number in ids and times */
     uint32_t logical_devices; /* CPU devices cpu:0, cpu:1, ...; 0 means 1 */
+    /*
+     * Drivers whose devices are opened at once, in this order: "cuda,cpu". NULL: "cpu". "all": the
+     * processor, then every driver that finds a device. Devices of others are opened when a launch
+     * names them ("hip:0"). A driver is part of the library ("cpu"), or a loadable module:
+     * rk-gpu.so for "cuda" and "hip", rk-opencl.so, rk-NAME.so for any other name, from the folders
+     * in RK_DRIVER_PATH and PREFIX/lib/ringkernel/drivers.
+     */
+    const char *drivers;
     rk_isolation isolation;
     /* RK_ISOLATION_PROCESS: program and arguments that end up in rk_host_main, NULL-terminated. */
     const char *const *host_argv;

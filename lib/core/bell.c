@@ -79,8 +79,9 @@ static bool spin(rk_bell_ready ready, void *context, uint64_t deadline_ns, unsig
     }
 }
 
-rk_status rk_bell_wait(rk_bell *bell, rk_bell_ready ready, void *context, uint64_t deadline_ns,
-                       unsigned spin_ns)
+/* slice_ns: the longest time to sleep without a look; RK_NEVER where the bell is always rung. */
+static rk_status wait_in_slices(rk_bell *bell, rk_bell_ready ready, void *context,
+                                uint64_t deadline_ns, unsigned spin_ns, uint64_t slice_ns)
 {
     if (ready(context)) {
         return RK_OK;
@@ -102,6 +103,10 @@ rk_status rk_bell_wait(rk_bell *bell, rk_bell_ready ready, void *context, uint64
         if (!sure) {
             until_ns = RK_MIN(deadline_ns, rk_clock_deadline_ns(UNSURE_SLICE_NS));
         }
+        if (slice_ns != RK_NEVER) {
+            until_ns = RK_MIN(until_ns, rk_clock_deadline_ns(slice_ns));
+            slice_ns = RK_MIN(2 * slice_ns, (uint64_t)RK_BELL_POLL_LAST_NS);
+        }
         rk_status status = rk_wait_while_equal(&bell->rung, seen, until_ns, 0);
         if (ready(context)) {
             return RK_OK;
@@ -110,4 +115,16 @@ rk_status rk_bell_wait(rk_bell *bell, rk_bell_ready ready, void *context, uint64
             return status;
         }
     }
+}
+
+rk_status rk_bell_wait(rk_bell *bell, rk_bell_ready ready, void *context, uint64_t deadline_ns,
+                       unsigned spin_ns)
+{
+    return wait_in_slices(bell, ready, context, deadline_ns, spin_ns, RK_NEVER);
+}
+
+rk_status rk_bell_wait_polling(rk_bell *bell, rk_bell_ready ready, void *context,
+                               uint64_t deadline_ns, unsigned spin_ns)
+{
+    return wait_in_slices(bell, ready, context, deadline_ns, spin_ns, RK_BELL_POLL_FIRST_NS);
 }

@@ -60,4 +60,13 @@ typedef bool (*rk_bell_ready)(void *context);
 rk_status rk_bell_wait(rk_bell *bell, rk_bell_ready ready, void *context, uint64_t deadline_ns,
                        unsigned spin_ns);
 
+/*
+ * The same where the other side cannot ring the bell (a GPU): wakes by itself to look, at first
+ * after RK_BELL_POLL_FIRST_NS, then after twice as long, up to RK_BELL_POLL_LAST_NS.
+ */
+#define RK_BELL_POLL_FIRST_NS 20000u
+#define RK_BELL_POLL_LAST_NS 1000000u
+rk_status rk_bell_wait_polling(rk_bell *bell, rk_bell_ready ready, void *context,
+                               uint64_t deadline_ns, unsigned spin_ns);
+
 #endif

@@ -83,7 +83,11 @@ typedef struct rk_device_caps {
     bool rings_host;           /* kernels wake the host's waiters; otherwise the host must poll */
     bool cooperative;          /* launches as a cooperative grid */
     bool clusters;             /* blocks can share memory in clusters */
-    bool lease_only;           /* kernels return now and then and are launched again */
+    bool poller;          /* kernels get one more block that looks at the host's words; max_blocks
+                        and default_blocks leave room for it */
+    bool lease_only;      /* kernels return now and then and are launched again, by the driver: */
+    uint32_t lease_steps; /* after so many steps, */
+    uint32_t lease_polls; /* or after so many looks for work that found none */
 } rk_device_caps;
 
 /* Memory of a kernel. The driver owns what it points to until mem_free. */

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/thread.h"
 #include "base/value.h"
-#include "module/places.h"
+#include "base/places.h"
 #include "module/process.h"
 #include <ringkernel/version.h>
 

@@ -6,8 +6,8 @@
 #include "base/compiler.h"
 #include "base/file.h"
 #include "base/map.h"
+#include "base/places.h"
 #include "core/schema.h"
-#include "module/places.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +101,11 @@ rk_status rk_module_describe(const rk_module *module, bool as_json, char **out_t
     return RK_OK;
 }
 
+static rk_status kernel_folders(rk_str *out)
+{
+    return rk_places_folders("RK_KERNEL_PATH", "lib/ringkernel/kernels", out);
+}
+
 /* The folders as one sentence part: "a, b, c". */
 static void name_folders(const rk_str *folders, rk_str *out)
 {
@@ -124,7 +129,7 @@ rk_status rk_module_open_builtin(const char *name, rk_module **out_module, rk_er
     rk_str path;
     rk_str_init(&folders, PATH_LIST_MAX);
     rk_str_init(&path, PATH_LIST_MAX);
-    rk_status status = rk_places_kernels(&folders);
+    rk_status status = kernel_folders(&folders);
     const char *at = rk_str_cstr(&folders);
     const char *end = at + folders.length;
     bool found = false;
@@ -187,7 +192,7 @@ rk_status rk_module_list_builtin(rk_module_path_fn each, void *context, rk_err *
 {
     rk_str folders;
     rk_str_init(&folders, PATH_LIST_MAX);
-    listing l = {.each = each, .context = context, .status = rk_places_kernels(&folders)};
+    listing l = {.each = each, .context = context, .status = kernel_folders(&folders)};
     rk_smap_init(&l.seen, 4096);
     rk_str_init(&l.path, PATH_LIST_MAX);
     const char *at = rk_str_cstr(&folders);

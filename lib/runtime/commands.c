@@ -615,7 +615,8 @@ rk_status rk_commands_wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadlin
         if (rk_word_load_acquire(&kernel->resident) != 0) {
             /* In turns: the other side may damage the bell, and must not keep rx for ever. */
             uint64_t turn_ns = RK_MIN(deadline_ns, rk_clock_deadline_ns(BELL_TURN_NS));
-            status = rk_bell_wait(kernel->k2h.own_bell, something_to_see, kernel, turn_ns, SPIN_NS);
+            status = (kernel->home->caps.rings_host ? rk_bell_wait : rk_bell_wait_polling)(
+                kernel->k2h.own_bell, something_to_see, kernel, turn_ns, SPIN_NS);
             status = status == RK_TIMEOUT && turn_ns < deadline_ns ? RK_OK : status;
             (void)drain(kernel);
         } else {

@@ -46,6 +46,16 @@ static rk_status find_slice(rk_kernel *kernel, const char *name, uint64_t first,
     return RK_OK;
 }
 
+static rk_status copy_done(const rk_kernel *kernel, const char *field, rk_status status,
+                           rk_err *err)
+{
+    if (status == RK_OK) {
+        return RK_OK;
+    }
+    return rk_err_set(err, status, "kernel '%s', field '%s': cannot copy from or to %s: %s",
+                      kernel->name, field, kernel->home->caps.name, rk_status_text(status));
+}
+
 rk_status rk_kernel_read_field(rk_kernel *kernel, const char *field, uint64_t first, uint64_t count,
                                void *out_data, rk_err *err)
 {
@@ -55,9 +65,10 @@ rk_status rk_kernel_read_field(rk_kernel *kernel, const char *field, uint64_t fi
     if (status != RK_OK) {
         return status;
     }
-    rk_runtime *runtime = kernel->runtime;
-    return runtime->driver->read(runtime->devices[kernel->device], &kernel->arena, offset, out_data,
-                                 bytes);
+    return copy_done(
+        kernel, field,
+        kernel->home->driver->read(kernel->home->device, &kernel->arena, offset, out_data, bytes),
+        err);
 }
 
 rk_status rk_kernel_write_field(rk_kernel *kernel, const char *field, uint64_t first,
@@ -69,9 +80,10 @@ rk_status rk_kernel_write_field(rk_kernel *kernel, const char *field, uint64_t f
     if (status != RK_OK) {
         return status;
     }
-    rk_runtime *runtime = kernel->runtime;
-    return runtime->driver->write(runtime->devices[kernel->device], &kernel->arena, offset, data,
-                                  bytes);
+    return copy_done(
+        kernel, field,
+        kernel->home->driver->write(kernel->home->device, &kernel->arena, offset, data, bytes),
+        err);
 }
 
 rk_status rk_kernel_field_size(const rk_kernel *kernel, const char *field, uint64_t *out_elements,

@@ -80,6 +80,11 @@ typedef struct rk_layout_identity {
     uint32_t answer_reserve; /* K2H slots that emits leave free; 0 means a quarter of the ring */
     uint32_t message_batch;  /* messages taken at one safe point; 0 means 64 */
     uint64_t features;       /* optional features that are on at first */
+    /* How the device runs it: see abi/control.h. */
+    uint64_t ticks_per_s;
+    bool poller;
+    uint32_t lease_steps;
+    uint32_t lease_polls;
 } rk_layout_identity;
 
 /*

@@ -44,6 +44,10 @@ static void write_control(const rk_layout *layout, const rk_layout_identity *ide
     control->message_batch =
         identity->message_batch ? identity->message_batch : DEFAULT_MESSAGE_BATCH;
     control->features = identity->features;
+    control->ticks_per_s = identity->ticks_per_s;
+    control->poller = identity->poller ? 1 : 0;
+    control->lease_steps = identity->lease_steps;
+    control->lease_polls = identity->lease_polls;
     control->state = RK_KERNEL_CREATED;
 }
 

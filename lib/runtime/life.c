@@ -41,9 +41,8 @@ static void loop_attach(const rk_kernel *kernel, rk_loop *loop)
 /* Makes a parked or fresh arena ready for a launch. The control block is, but for the state. */
 static rk_status loop_reset(rk_kernel *kernel, const rk_kernel *migrate_from)
 {
-    rk_runtime *runtime = kernel->runtime;
-    rk_device *device = runtime->devices[kernel->device];
-    const rk_driver_ops *driver = runtime->driver;
+    rk_device *device = kernel->home->device;
+    const rk_driver_ops *driver = kernel->home->driver;
     rk_loop loop;
     rk_status status = driver->read(device, &kernel->arena, 0, &loop, sizeof loop);
     if (status != RK_OK) {
@@ -85,7 +84,7 @@ static void exec_set(rk_kernel *kernel, rk_exec *exec)
             rk_kernel *to = from->routes[i];
             if ((from == kernel || to == kernel) && from->exec != NULL && to->exec != NULL) {
                 /* Both were checked when the route was opened. */
-                (void)runtime->driver->connect(from->exec, i, to->exec, NULL);
+                (void)kernel->home->driver->connect(from->exec, i, to->exec, NULL);
             }
         }
     }
@@ -95,8 +94,6 @@ static void exec_set(rk_kernel *kernel, rk_exec *exec)
 rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *migrate_from,
                                   rk_err *err)
 {
-    rk_runtime *runtime = kernel->runtime;
-    rk_device *device = runtime->devices[kernel->device];
     uint32_t before = rk_kernel_state(kernel);
     kernel->control->entry = entry;
     if (migrate_from != NULL) {
@@ -121,13 +118,14 @@ rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *
         .arena = &kernel->arena,
         .mapped = &kernel->mapped,
         .lanes = kernel->lanes,
+        .units = kernel->units,
         .migrate_from = migrate_from != NULL ? &migrate_from->arena : NULL,
         .on_exit = rk_supervise_on_exit,
         .context = kernel,
     };
     rk_word_store_release(&kernel->resident, 1);
     rk_exec *exec;
-    status = runtime->driver->launch(device, &args, &exec, err);
+    status = kernel->home->driver->launch(kernel->home->device, &args, &exec, err);
     if (status != RK_OK) {
         rk_word_store_release(&kernel->control->state, before);
         rk_word_store_release(&kernel->resident, 0);
@@ -212,7 +210,7 @@ rk_status rk_kernel_start_from(rk_kernel *kernel, rk_kernel *old, rk_err *err)
                           "kernel '%s' is %s; park it before its state is taken over", old->name,
                           rk_kernel_state_text(rk_kernel_state(old)));
     }
-    if (old->device != kernel->device || old->runtime != kernel->runtime) {
+    if (old->home != kernel->home || old->runtime != kernel->runtime) {
         return rk_err_set(err, RK_UNSUPPORTED, "kernels '%s' and '%s' are not on the same device",
                           old->name, kernel->name);
     }
@@ -278,8 +276,8 @@ static void kernel_kill(rk_kernel *kernel)
 {
     rk_runtime *runtime = kernel->runtime;
     rk_mutex_lock(&runtime->kernels_lock);
-    if (kernel->exec != NULL && runtime->driver->kill != NULL) {
-        runtime->driver->kill(kernel->exec);
+    if (kernel->exec != NULL && kernel->home->driver->kill != NULL) {
+        kernel->home->driver->kill(kernel->exec);
     }
     rk_mutex_unlock(&runtime->kernels_lock);
 }
@@ -347,9 +345,8 @@ static void mapped_reset(rk_kernel *kernel, const uint8_t *fresh)
 /* The message that was being handled goes, or it would fail the kernel again. */
 static rk_status inbox_skip_delivering(rk_kernel *kernel)
 {
-    rk_runtime *runtime = kernel->runtime;
-    rk_device *device = runtime->devices[kernel->device];
-    const rk_driver_ops *driver = runtime->driver;
+    rk_device *device = kernel->home->device;
+    const rk_driver_ops *driver = kernel->home->driver;
     uint64_t head_at = kernel->layout.inbox + offsetof(rk_ring, head);
     rk_u32 delivering = 0;
     rk_u32 head = 0;
@@ -367,13 +364,13 @@ static rk_status inbox_skip_delivering(rk_kernel *kernel)
 
 rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err)
 {
-    rk_runtime *runtime = kernel->runtime;
-    rk_device *device = runtime->devices[kernel->device];
     const rk_schema *schema = rk_module_schema(kernel->module);
     for (uint32_t i = 0; i < schema->field_count; i++) {
         const rk_layout_field *field = &kernel->layout.field[i];
         if ((schema->fields[i].flags & RK_FIELD_INPUT) == 0 && field->bytes > 0) {
-            (void)runtime->driver->zero(device, &kernel->arena, field->offset, field->bytes);
+            /* A device that is lost refuses the launch that follows. */
+            (void)kernel->home->driver->zero(kernel->home->device, &kernel->arena, field->offset,
+                                             field->bytes);
         }
     }
     void *page = NULL;

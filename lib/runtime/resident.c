@@ -29,26 +29,6 @@ const char *rk_kernel_state_text(uint32_t state)
 
 /* ---- Creation ------------------------------------------------------------------------------ */
 
-static rk_status find_device(rk_runtime *runtime, const char *name, uint32_t *out_index,
-                             rk_err *err)
-{
-    if (name == NULL) {
-        *out_index = 0;
-        return RK_OK;
-    }
-    for (uint32_t i = 0; i < runtime->device_count; i++) {
-        rk_device_caps caps;
-        runtime->driver->caps(runtime->devices[i], &caps);
-        if (strcmp(caps.name, name) == 0 || (i == 0 && strcmp(name, runtime->driver->name) == 0)) {
-            *out_index = i;
-            return RK_OK;
-        }
-    }
-    return rk_err_set(err, RK_NOT_FOUND,
-                      "there is no device '%s'; this runtime has %u, from cpu:0 on", name,
-                      runtime->device_count);
-}
-
 static rk_status set_params(rk_kernel *kernel, const rk_launch *launch, rk_err *err)
 {
     const rk_schema *schema = rk_module_schema(kernel->module);
@@ -92,10 +72,6 @@ static rk_status check_launch(rk_runtime *runtime, const rk_launch *launch, rk_e
         return rk_err_set(err, RK_LIMIT, "kernel '%s': %u restarts are too many, the limit is %u",
                           launch->name, launch->restart_limit, RK_RESTART_MAX);
     }
-    if (launch->lanes > RK_FIBER_LANES_MAX) {
-        return rk_err_set(err, RK_LIMIT, "kernel '%s': %u lanes are too many, the limit is %u",
-                          launch->name, launch->lanes, RK_FIBER_LANES_MAX);
-    }
     if (rk_runtime_find_kernel(runtime, launch->name) != NULL) {
         return rk_err_set(err, RK_EXISTS, "there is a kernel '%s' already; names are unique",
                           launch->name);
@@ -106,13 +82,13 @@ static rk_status check_launch(rk_runtime *runtime, const rk_launch *launch, rk_e
 /* Memory and rings, from a computed layout. */
 static rk_status lay_out(rk_kernel *kernel, rk_err *err)
 {
-    rk_runtime *runtime = kernel->runtime;
-    rk_device *device = runtime->devices[kernel->device];
-    rk_status status = runtime->driver->mem_alloc(
-        device, RK_MEM_MAPPED, kernel->layout.mapped_bytes, &kernel->mapped, err);
+    const rk_driver_ops *driver = kernel->home->driver;
+    rk_device *device = kernel->home->device;
+    rk_status status =
+        driver->mem_alloc(device, RK_MEM_MAPPED, kernel->layout.mapped_bytes, &kernel->mapped, err);
     if (status == RK_OK) {
-        status = runtime->driver->mem_alloc(device, RK_MEM_ARENA, kernel->layout.arena_bytes,
-                                            &kernel->arena, err);
+        status = driver->mem_alloc(device, RK_MEM_ARENA, kernel->layout.arena_bytes, &kernel->arena,
+                                   err);
     }
     if (status != RK_OK) {
         (void)rk_err_prefix(err, "kernel '%s': ", kernel->name);
@@ -124,7 +100,6 @@ static rk_status lay_out(rk_kernel *kernel, rk_err *err)
 
 rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, uint64_t bytes, rk_err *err)
 {
-    rk_runtime *runtime = kernel->runtime;
     void *head = NULL;
     if (posix_memalign(&head, RK_LAYOUT_ALIGN_BYTES, kernel->layout.head_bytes) != 0) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory to lay out kernel '%s'", kernel->name);
@@ -133,24 +108,31 @@ rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, uint64_t byte
     rk_status status =
         rk_layout_write(&kernel->layout, kernel->params, &kernel->identity, mapped, head, err);
     if (status == RK_OK) {
-        status = runtime->driver->write(runtime->devices[kernel->device], &kernel->arena, 0, head,
-                                        bytes);
+        status = kernel->home->driver->write(kernel->home->device, &kernel->arena, 0, head, bytes);
     }
     free(head);
     return status;
 }
 
+static rk_status find_code(const rk_kernel *kernel, const rk_section **out_section, rk_err *err)
+{
+    const rk_device_caps *caps = &kernel->home->caps;
+    const rk_bundle *bundle = rk_module_bundle(kernel->module);
+    if ((caps->code_kinds & (RK_CODE_BIT(RK_CODE_CPU) | RK_CODE_BIT(RK_CODE_FIBER))) != 0) {
+        return rk_bundle_find_cpu(bundle, kernel->lanes > 0 ? RK_SECTION_FIBER : RK_SECTION_CPU,
+                                  kernel->variant, RK_ISA_NONE, out_section, err);
+    }
+    return rk_bundle_find_code(bundle, caps->code_kinds, caps->code_level, caps->name,
+                               kernel->variant, out_section, err);
+}
+
 static rk_status load_code(rk_kernel *kernel, rk_err *err)
 {
     const rk_section *section;
-    rk_status status = rk_bundle_find_cpu(rk_module_bundle(kernel->module),
-                                          kernel->lanes > 0 ? RK_SECTION_FIBER : RK_SECTION_CPU,
-                                          kernel->variant, RK_ISA_NONE, &section, err);
+    rk_status status = find_code(kernel, &section, err);
     if (status == RK_OK) {
-        rk_runtime *runtime = kernel->runtime;
-        status =
-            runtime->driver->load(runtime->devices[kernel->device], (rk_code_kind)section->kind,
-                                  section->data, section->bytes, &kernel->code, err);
+        status = kernel->home->driver->load(kernel->home->device, (rk_code_kind)section->kind,
+                                            section->data, section->bytes, &kernel->code, err);
     }
     if (status != RK_OK) {
         (void)rk_err_prefix(err, "kernel '%s': ", kernel->name);
@@ -158,9 +140,33 @@ static rk_status load_code(rk_kernel *kernel, rk_err *err)
     return status;
 }
 
+/* Lanes and blocks: what the user asks for, within what the device can hold. */
+static rk_status set_grid(rk_kernel *kernel, const rk_launch *launch, uint32_t *out_blocks,
+                          rk_err *err)
+{
+    const rk_device_caps *caps = &kernel->home->caps;
+    uint32_t most =
+        kernel->home->driver->max_blocks(kernel->home->device, kernel->code, kernel->lanes);
+    if (launch->units > caps->units) {
+        return rk_err_set(err, RK_LIMIT, "kernel '%s': a share of %u units is more than %s has: %u",
+                          kernel->name, launch->units, caps->name, caps->units);
+    }
+    if (launch->units > 0) {
+        most = (uint32_t)((uint64_t)most * launch->units / caps->units);
+    }
+    uint32_t blocks = launch->blocks > 0 ? launch->blocks : RK_MIN(caps->default_blocks, most);
+    if (blocks > most || blocks == 0) {
+        return rk_err_set(err, RK_LIMIT,
+                          "kernel '%s': %u blocks are more than the %u that %s can hold resident "
+                          "at once with this code; launch fewer blocks, or fewer lanes per block",
+                          kernel->name, blocks, most, caps->name);
+    }
+    *out_blocks = blocks;
+    return RK_OK;
+}
+
 static rk_status kernel_prepare(rk_kernel *kernel, const rk_launch *launch, rk_err *err)
 {
-    rk_runtime *runtime = kernel->runtime;
     const rk_schema *schema = rk_module_schema(kernel->module);
     if (launch->variant != NULL) {
         int variant = rk_schema_find_variant(schema, launch->variant);
@@ -170,27 +176,34 @@ static rk_status kernel_prepare(rk_kernel *kernel, const rk_launch *launch, rk_e
         }
         kernel->variant = (uint32_t)variant;
     }
-    rk_status status = find_device(runtime, launch->device, &kernel->device, err);
+    rk_status status = rk_devices_find(kernel->runtime, launch->device, &kernel->home, err);
     if (status == RK_OK) {
         status = set_params(kernel, launch, err);
     }
     if (status != RK_OK) {
         return status;
     }
-    rk_device_caps caps;
-    runtime->driver->caps(runtime->devices[kernel->device], &caps);
+    const rk_device_caps *caps = &kernel->home->caps;
+    kernel->lanes = launch->lanes > 0 ? launch->lanes : caps->default_lanes;
+    kernel->units = launch->units;
+    if (kernel->lanes > caps->max_lanes) {
+        return rk_err_set(err, RK_LIMIT,
+                          "kernel '%s': %u lanes per block are too many, the limit of %s is %u",
+                          kernel->name, kernel->lanes, caps->name, caps->max_lanes);
+    }
     rk_layout_options options = {
-        .block_count = launch->blocks > 0 ? launch->blocks : caps.units,
         .h2k_slots = launch->command_slots > 0 ? launch->command_slots : DEFAULT_COMMAND_SLOTS,
         .k2h_slots = launch->answer_slots > 0 ? launch->answer_slots : DEFAULT_ANSWER_SLOTS,
         .inbox_slots = launch->inbox_slots > 0 ? launch->inbox_slots : DEFAULT_INBOX_SLOTS,
         .route_count = RK_ROUTE_MAX,
         .slab_bytes = launch->slab_bytes > 0 ? launch->slab_bytes : DEFAULT_SLAB_BYTES,
     };
-    if (options.block_count > caps.max_blocks) {
-        return rk_err_set(err, RK_LIMIT,
-                          "kernel '%s': %u blocks are more than the %u that %s can hold",
-                          kernel->name, options.block_count, caps.max_blocks, caps.name);
+    status = load_code(kernel, err);
+    if (status == RK_OK) {
+        status = set_grid(kernel, launch, &options.block_count, err);
+    }
+    if (status != RK_OK) {
+        return status;
     }
     status =
         rk_layout_compute(schema, kernel->variant, kernel->params, &options, &kernel->layout, err);
@@ -204,12 +217,16 @@ static rk_status kernel_prepare(rk_kernel *kernel, const rk_launch *launch, rk_e
     }
     if (status == RK_OK) {
         kernel->identity.answer_reserve = 2 * kernel->in_flight_limit;
+        kernel->identity.ticks_per_s = caps->ticks_per_s;
+        kernel->identity.poller = caps->poller;
+        kernel->identity.lease_steps = caps->lease_only ? caps->lease_steps : 0;
+        kernel->identity.lease_polls = caps->lease_only ? caps->lease_polls : 0;
         status = rk_kernel_write_head(kernel, kernel->mapped.host, kernel->layout.head_bytes, err);
     }
     if (status == RK_OK) {
         status = rk_commands_attach(kernel, err);
     }
-    return status == RK_OK ? load_code(kernel, err) : status;
+    return status;
 }
 
 rk_status rk_kernel_create(rk_runtime *runtime, const rk_launch *launch, rk_kernel **out_kernel,
@@ -226,7 +243,6 @@ rk_status rk_kernel_create(rk_runtime *runtime, const rk_launch *launch, rk_kern
     kernel->runtime = runtime;
     kernel->module = rk_module_ref(launch->module);
     kernel->tenant = launch->tenant;
-    kernel->lanes = launch->lanes;
     kernel->restart = launch->restart;
     kernel->restart_limit = launch->restart_limit > 0 ? launch->restart_limit : DEFAULT_RESTARTS;
     kernel->restart_window_ns =
@@ -273,19 +289,17 @@ rk_status rk_kernel_create(rk_runtime *runtime, const rk_launch *launch, rk_kern
 
 void rk_kernel_free(rk_kernel *kernel)
 {
-    rk_runtime *runtime = kernel->runtime;
-    rk_device *device = runtime->devices[kernel->device];
     if (kernel->code != NULL) {
-        runtime->driver->unload(device, kernel->code);
+        kernel->home->driver->unload(kernel->home->device, kernel->code);
     }
     if (kernel->pending != NULL) {
         rk_commands_finish(kernel);
     }
-    if (kernel->arena.host != NULL || kernel->arena.bytes > 0) {
-        runtime->driver->mem_free(device, &kernel->arena);
+    if (kernel->arena.bytes > 0) {
+        kernel->home->driver->mem_free(kernel->home->device, &kernel->arena);
     }
-    if (kernel->mapped.host != NULL) {
-        runtime->driver->mem_free(device, &kernel->mapped);
+    if (kernel->mapped.bytes > 0) {
+        kernel->home->driver->mem_free(kernel->home->device, &kernel->mapped);
     }
     free(kernel->params);
     rk_module_unref(kernel->module);
@@ -335,11 +349,11 @@ rk_status rk_kernel_connect(rk_kernel *from, rk_kernel *to, uint32_t *out_route,
             "one tenant",
             from->name, from->tenant, to->name, to->tenant);
     }
-    if (from->device != to->device) {
+    if (from->home != to->home) {
         return rk_err_set(
             err, RK_UNSUPPORTED,
-            "kernels '%s' and '%s' are on different devices; launch both on one device", from->name,
-            to->name);
+            "kernels '%s' (%s) and '%s' (%s) are on different devices; launch both on one device",
+            from->name, from->home->caps.name, to->name, to->home->caps.name);
     }
     rk_runtime *runtime = from->runtime;
     rk_status status = RK_OK;
@@ -352,7 +366,7 @@ rk_status rk_kernel_connect(rk_kernel *from, rk_kernel *to, uint32_t *out_route,
         from->routes[route] = to;
         from->route_count = route + 1;
         if (from->exec != NULL && to->exec != NULL) {
-            status = runtime->driver->connect(from->exec, route, to->exec, err);
+            status = from->home->driver->connect(from->exec, route, to->exec, err);
         }
     }
     rk_mutex_unlock(&runtime->kernels_lock);

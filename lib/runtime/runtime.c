@@ -2,43 +2,8 @@
  * runtime.c: the runtime object: devices and the list of kernels.
  */
 #include "runtime/runtime_internal.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LOGICAL_DEVICE_MAX 64u
-
-static rk_status open_devices(rk_runtime *runtime, rk_err *err)
-{
-    uint32_t count = RK_MAX(1u, runtime->options.logical_devices);
-    if (count > LOGICAL_DEVICE_MAX) {
-        return rk_err_set(err, RK_INVALID, "%u logical devices are too many, the limit is %u",
-                          count, LOGICAL_DEVICE_MAX);
-    }
-    bool isolated = runtime->options.isolation == RK_ISOLATION_PROCESS;
-    runtime->driver = isolated ? rk_driver_host() : rk_driver_cpu();
-    runtime->devices = calloc(count, sizeof(rk_device *));
-    if (runtime->devices == NULL) {
-        return rk_err_set(err, RK_NO_MEMORY, "no memory for %u devices", count);
-    }
-    rk_device_options options = {.logical_devices = count, .host_argv = runtime->options.host_argv};
-    for (uint32_t i = 0; i < count; i++) {
-        rk_status status = runtime->driver->open(i, &options, &runtime->devices[i], err);
-        if (status != RK_OK) {
-            return status;
-        }
-        runtime->device_count = i + 1;
-    }
-    return RK_OK;
-}
-
-static void close_devices(rk_runtime *runtime)
-{
-    for (uint32_t i = 0; i < runtime->device_count; i++) {
-        runtime->driver->close(runtime->devices[i]);
-    }
-    free(runtime->devices);
-}
 
 rk_status rk_runtime_create(const rk_runtime_options *options, rk_runtime **out_runtime,
                             rk_err *err)
@@ -51,7 +16,8 @@ rk_status rk_runtime_create(const rk_runtime_options *options, rk_runtime **out_
         runtime->options = *options;
     }
     rk_mutex_init(&runtime->kernels_lock);
-    rk_status status = open_devices(runtime, err);
+    rk_mutex_init(&runtime->homes_lock);
+    rk_status status = rk_devices_open(runtime, err);
     if (status == RK_OK) {
         status = rk_thread_start(&runtime->supervisor, "rk-supervisor", rk_supervise_main, runtime);
         if (status != RK_OK) {
@@ -60,7 +26,7 @@ rk_status rk_runtime_create(const rk_runtime_options *options, rk_runtime **out_
         }
     }
     if (status != RK_OK) {
-        close_devices(runtime);
+        rk_devices_close(runtime);
         rk_mutex_finish(&runtime->kernels_lock);
         free(runtime);
         return status;
@@ -85,37 +51,9 @@ void rk_runtime_destroy(rk_runtime *runtime)
         rk_kernel_free(runtime->graveyard);
         runtime->graveyard = next;
     }
-    close_devices(runtime);
+    rk_devices_close(runtime);
     rk_mutex_finish(&runtime->kernels_lock);
     free(runtime);
-}
-
-uint32_t rk_runtime_device_count(const rk_runtime *runtime)
-{
-    return runtime->device_count;
-}
-
-rk_status rk_runtime_device_info(const rk_runtime *runtime, uint32_t index,
-                                 rk_device_info *out_info)
-{
-    if (index >= runtime->device_count) {
-        return RK_NOT_FOUND;
-    }
-    rk_device_caps caps;
-    rk_device_telemetry telemetry;
-    runtime->driver->caps(runtime->devices[index], &caps);
-    runtime->driver->telemetry(runtime->devices[index], &telemetry);
-    memset(out_info, 0, sizeof *out_info);
-    (void)snprintf(out_info->name, sizeof out_info->name, "%s", caps.name);
-    (void)snprintf(out_info->driver, sizeof out_info->driver, "%s", runtime->driver->name);
-    (void)snprintf(out_info->text, sizeof out_info->text, "%s", caps.text);
-    out_info->units = caps.units;
-    out_info->max_blocks = caps.max_blocks;
-    out_info->memory_bytes = caps.memory_bytes;
-    out_info->memory_used_bytes = telemetry.memory_used_bytes;
-    out_info->resident_kernels = telemetry.resident_kernels;
-    out_info->resident_blocks = telemetry.resident_blocks;
-    return RK_OK;
 }
 
 rk_kernel *rk_runtime_find_kernel(rk_runtime *runtime, const char *name)

@@ -26,7 +26,7 @@
 #define RK_EMITTED_MAX 4096u
 #define RK_EMITTED_MAX_BYTES ((uint64_t)64 << 20)
 #define RK_RESTART_MAX 16u
-#define RK_FIBER_LANES_MAX 1024u
+#define RK_HOME_MAX 128u
 
 /*
  * A submitted command. state says who may use it: the submitter (FREE), the drain (OPEN,
@@ -63,15 +63,23 @@ typedef struct rk_failure {
     char text[RK_PANIC_TEXT_BYTES];
 } rk_failure;
 
+/* An opened device. Stays until the runtime ends. */
+typedef struct rk_home {
+    const rk_driver_ops *driver;
+    rk_device *device;
+    rk_device_caps caps;
+} rk_home;
+
 struct rk_kernel {
     rk_runtime *runtime;
     rk_kernel *next; /* in order of creation */
     char name[RK_NAME_BYTES];
     uint32_t id;
     uint32_t tenant;
-    uint32_t device;
+    const rk_home *home; /* the device that it lives on */
     uint32_t variant;
     uint32_t lanes;
+    uint32_t units; /* its planned share of the device; 0: all */
     rk_module *module;
     uint64_t *params;
     rk_layout layout;
@@ -132,9 +140,9 @@ struct rk_kernel {
 };
 
 struct rk_runtime {
-    const rk_driver_ops *driver;
-    rk_device **devices;
-    uint32_t device_count;
+    rk_mutex homes_lock; /* taken to open a device; homes below home_count never change */
+    rk_home homes[RK_HOME_MAX];
+    rk_u32 home_count;
     rk_runtime_options options;
     rk_mutex kernels_lock;
     rk_kernel *kernels;
@@ -144,6 +152,14 @@ struct rk_runtime {
     rk_u32 work;     /* grows when the supervisor has something to look at */
     rk_u32 stopping; /* */
 };
+
+/* devices.c */
+/* Opens the devices that the options name. */
+rk_status rk_devices_open(rk_runtime *runtime, rk_err *err);
+void rk_devices_close(rk_runtime *runtime);
+/* Finds "cpu:0", or "cpu" for its first; NULL for the runtime's first. Opens it where needed. */
+rk_status rk_devices_find(rk_runtime *runtime, const char *name, const rk_home **out_home,
+                          rk_err *err);
 
 /* supervise.c */
 void rk_supervise_main(void *runtime);

@@ -171,8 +171,8 @@ static void handle_exit(rk_kernel *kernel)
     rk_mutex_lock(&runtime->kernels_lock);
     kernel->exec = NULL;
     rk_mutex_unlock(&runtime->kernels_lock);
-    (void)runtime->driver->wait_exit(exec, RK_NEVER);
-    runtime->driver->release(exec);
+    (void)kernel->home->driver->wait_exit(exec, RK_NEVER);
+    kernel->home->driver->release(exec);
     rk_word_store_release(&kernel->exited, 0);
     uint32_t state = rk_kernel_state(kernel);
     bool failed = state != RK_KERNEL_PARKED && state != RK_KERNEL_TERMINATED;

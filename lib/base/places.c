@@ -1,4 +1,4 @@
-#include "module/places.h"
+#include "base/places.h"
 
 #include "base/compiler.h"
 
@@ -70,9 +70,9 @@ uint32_t rk_places(char out_prefixes[RK_PLACE_MAX][RK_PLACE_BYTES])
     return count;
 }
 
-rk_status rk_places_kernels(rk_str *out)
+rk_status rk_places_folders(const char *variable, const char *subfolder, rk_str *out)
 {
-    const char *path = getenv("RK_KERNEL_PATH");
+    const char *path = getenv(variable);
     while (path && *path != '\0') {
         size_t length = strcspn(path, ":");
         if (length != 0) {
@@ -87,7 +87,7 @@ rk_status rk_places_kernels(rk_str *out)
     }
     uint32_t count = rk_places(prefixes);
     for (uint32_t i = 0; i < count; i++) {
-        (void)rk_str_appendf(out, "%s/lib/ringkernel/kernels", prefixes[i]); /* sticky */
+        (void)rk_str_appendf(out, "%s/%s", prefixes[i], subfolder); /* sticky */
         (void)rk_str_append_char(out, '\0');
     }
     free(prefixes);

@@ -2,8 +2,8 @@
  * places.h: where the files of an installation are: beside the running program, beside the loaded
  * library, or below the prefix that the build was configured with. An installed tree can be moved.
  */
-#ifndef RK_MODULE_PLACES_H
-#define RK_MODULE_PLACES_H
+#ifndef RK_BASE_PLACES_H
+#define RK_BASE_PLACES_H
 
 #include "base/str.h"
 
@@ -17,9 +17,10 @@
 uint32_t rk_places(char out_prefixes[RK_PLACE_MAX][RK_PLACE_BYTES]);
 
 /*
- * The folders that hold bundles of built-in kernels: RK_KERNEL_PATH, then lib/ringkernel/kernels of
- * each prefix; appended NUL-terminated, one after the other. They need not exist.
+ * The folders below which files of one kind are looked for: those in the environment variable
+ * `variable` (separated by colons), then PREFIX/`subfolder` of each prefix; appended
+ * NUL-terminated, one after the other. They need not exist.
  */
-rk_status rk_places_kernels(rk_str *out);
+rk_status rk_places_folders(const char *variable, const char *subfolder, rk_str *out);
 
 #endif
