@@ -1,6 +1,7 @@
 # The functions with which each folder declares what it builds.
 #
 #   rk_layer(lib/core SOURCES ring.c hlc.c USES lib/base lib/abi [CONVERSION] [PACKAGES yaml-0.1])
+#   rk_module(rk-gpu SOURCES module.c USES lib/base lib/device [PACKAGES ...])
 #   rk_program(rk SOURCES main.c USES cli job [PACKAGES ...])
 #   rk_test(core_ring SOURCES ring_test.c USES lib/core [LABELS slow] [TIMEOUT 120] [PACKAGES ...])
 #   rk_fuzz(wav SOURCES fuzz_wav.c USES job CORPUS corpus/wav)
@@ -161,6 +162,23 @@ function(rk_library)
   target_link_libraries(ringkernel-static INTERFACE m pthread ${CMAKE_DL_LIBS})
   set_target_properties(ringkernel-static PROPERTIES OUTPUT_NAME ringkernel LINKER_LANGUAGE C
     ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
+endfunction()
+
+# rk_module: build/lib/ringkernel/drivers/<name>.so, a loadable driver, installed, part of the target
+# "product". It holds its own copy of the folders it uses and exports rk_driver_module alone.
+function(rk_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;USES;PACKAGES" ${ARGN})
+  rk_refuse_unknown("rk_module(${name})" ${arg_UNPARSED_ARGUMENTS})
+  file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  rk_check_uses("${folder}" ${arg_USES})
+  set(map "${PROJECT_SOURCE_DIR}/drivers/module.map")
+  add_library(rk_module_${name} MODULE ${arg_SOURCES})
+  rk_setup(rk_module_${name} USES ${arg_USES} PACKAGES ${arg_PACKAGES})
+  target_link_options(rk_module_${name} PRIVATE "LINKER:--version-script=${map}")
+  set_target_properties(rk_module_${name} PROPERTIES OUTPUT_NAME ${name} PREFIX ""
+    LINK_DEPENDS "${map}" LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib/ringkernel/drivers")
+  add_dependencies(product rk_module_${name})
+  install(TARGETS rk_module_${name} LIBRARY DESTINATION lib/ringkernel/drivers)
 endfunction()
 
 # rk_program: build/bin/<name>, installed, part of the target "product".

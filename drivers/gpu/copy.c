@@ -1,0 +1,194 @@
+/*
+ * copy.c: copies between arenas and the host, and the routes between kernels.
+ *
+ * Copies go through pinned staging memory on a stream of their own, so they run beside resident
+ * kernels. While one is resident zeros are copied instead of set: setting memory is a kernel of the
+ * library's own, for which a full device has no room.
+ */
+#include "abi/word.h"
+#include "base/clock.h"
+#include "drivers/gpu/gpu.h"
+#include <string.h>
+#include <time.h>
+
+#define POLL_NS 50000u
+#define PAUSE_NS 20000
+#define PATIENCE_NS (30 * (uint64_t)RK_NS_PER_S)
+
+/* Waits until what was put on the copy stream is done. */
+static gpu_result copies_wait(rk_device *device)
+{
+    uint64_t start_ns = rk_clock_monotonic_ns();
+    for (;;) {
+        gpu_result result = device->api->stream_query(device->copy_stream);
+        if (result != GPU_NOT_READY) {
+            return result;
+        }
+        uint64_t waited_ns = rk_clock_monotonic_ns() - start_ns;
+        if (waited_ns > PATIENCE_NS) {
+            return GPU_NOT_READY;
+        }
+        if (waited_ns > POLL_NS) {
+            const struct timespec pause = {.tv_nsec = PAUSE_NS};
+            (void)nanosleep(&pause, NULL);
+        } else {
+            rk_cpu_relax();
+        }
+    }
+}
+
+static rk_status copy_status(rk_device *device, gpu_result result)
+{
+    if (result == 0) {
+        return RK_OK;
+    }
+    return result == GPU_NOT_READY ? RK_TIMEOUT : gpu_fail(device, result, NULL, "copying");
+}
+
+static gpu_result copy_piece(rk_device *device, gpu_ptr at, uint8_t *to, const uint8_t *from,
+                             uint64_t bytes)
+{
+    const gpu_api *api = device->api;
+    gpu_result result;
+    if (to != NULL) {
+        result = api->copy_out(device->staging, at, bytes, device->copy_stream);
+    } else {
+        if (from != NULL) {
+            memcpy(device->staging, from, bytes);
+        }
+        result = api->copy_in(at, device->staging, bytes, device->copy_stream);
+    }
+    if (result == 0) {
+        result = copies_wait(device);
+    }
+    if (result == 0 && to != NULL) {
+        memcpy(to, device->staging, bytes);
+    }
+    return result;
+}
+
+rk_status gpu_copy_now(rk_device *device, const gpu_block *block, uint64_t offset, void *to,
+                       const void *from, uint64_t bytes)
+{
+    if (gpu_is_lost(device)) {
+        return RK_DEVICE;
+    }
+    if (to == NULL && from == NULL) {
+        if (device->residents == NULL) {
+            gpu_result result =
+                device->api->memory_set(block->ptr + offset, 0, bytes, device->copy_stream);
+            return copy_status(device, result == 0 ? copies_wait(device) : result);
+        }
+        memset(device->staging, 0, RK_MIN(bytes, GPU_STAGING_BYTES));
+    }
+    for (uint64_t done = 0; done < bytes;) {
+        uint64_t piece = RK_MIN(bytes - done, GPU_STAGING_BYTES);
+        gpu_result result = copy_piece(device, block->ptr + offset + done,
+                                       to != NULL ? (uint8_t *)to + done : NULL,
+                                       from != NULL ? (const uint8_t *)from + done : NULL, piece);
+        if (result != 0) {
+            return copy_status(device, result);
+        }
+        done += piece;
+    }
+    return RK_OK;
+}
+
+/* ---- Operations ---------------------------------------------------------------------------- */
+
+typedef struct copy_request {
+    const gpu_block *block;
+    uint64_t offset;
+    void *to;
+    const void *from;
+    uint64_t bytes;
+} copy_request;
+
+static rk_status copy_work(rk_device *device, void *context)
+{
+    const copy_request *request = context;
+    return gpu_copy_now(device, request->block, request->offset, request->to, request->from,
+                        request->bytes);
+}
+
+/* Long copies are requests of one staging memory each: between them other requests get a turn. */
+static rk_status copy(rk_device *device, const rk_mem *mem, uint64_t offset, void *to,
+                      const void *from, uint64_t bytes)
+{
+    if (offset > mem->bytes || bytes > mem->bytes - offset) {
+        return RK_INVALID;
+    }
+    const gpu_block *block = gpu_block_of(mem);
+    bool zero = to == NULL && from == NULL;
+    if (block->host != NULL) {
+        if (to != NULL) {
+            memcpy(to, block->host + offset, bytes);
+        } else if (from != NULL) {
+            memcpy(block->host + offset, from, bytes);
+        } else {
+            memset(block->host + offset, 0, bytes);
+        }
+        return RK_OK;
+    }
+    rk_status status = RK_OK;
+    for (uint64_t done = 0; done < bytes && status == RK_OK;) {
+        uint64_t piece = zero ? bytes : RK_MIN(bytes - done, GPU_STAGING_BYTES);
+        copy_request request = {
+            .block = block,
+            .offset = offset + done,
+            .to = to != NULL ? (uint8_t *)to + done : NULL,
+            .from = from != NULL ? (const uint8_t *)from + done : NULL,
+            .bytes = piece,
+        };
+        status = gpu_call(device, copy_work, &request);
+        done += piece;
+    }
+    return status;
+}
+
+/* A copy of no bytes must not look like a request for zeros. */
+rk_status gpu_read(rk_device *device, const rk_mem *mem, uint64_t offset, void *to, uint64_t bytes)
+{
+    return bytes == 0 && offset <= mem->bytes ? RK_OK : copy(device, mem, offset, to, NULL, bytes);
+}
+
+rk_status gpu_write(rk_device *device, const rk_mem *mem, uint64_t offset, const void *from,
+                    uint64_t bytes)
+{
+    return bytes == 0 && offset <= mem->bytes ? RK_OK
+                                              : copy(device, mem, offset, NULL, from, bytes);
+}
+
+rk_status gpu_zero(rk_device *device, const rk_mem *mem, uint64_t offset, uint64_t bytes)
+{
+    return copy(device, mem, offset, NULL, NULL, bytes);
+}
+
+/* ---- Routes -------------------------------------------------------------------------------- */
+
+/*
+ * Points a route of one kernel at another. The kernel may be sending on it: the route is closed
+ * while its words change, and one that is right already is left alone.
+ */
+rk_status gpu_connect(rk_exec *from, uint32_t route, rk_exec *to, rk_err *err)
+{
+    const rk_control *control = from->control;
+    const rk_control *there = to->control;
+    if (route >= control->route_count) {
+        return rk_err_set(err, RK_LIMIT, "kernel '%s' has %u routes, route %u does not exist",
+                          from->name, control->route_count, route);
+    }
+    rk_route *entry = (rk_route *)(from->mapped->host + control->routes) + route;
+    rk_u64 address = to->mapped->ptr;
+    if (rk_word_load(&entry->state) == 1 && entry->control == address &&
+        entry->kernel_id == there->kernel_id) {
+        return RK_OK;
+    }
+    rk_word_store_release(&entry->state, 0);
+    entry->control = address;
+    entry->kernel_id = there->kernel_id;
+    entry->tenant = there->tenant;
+    entry->generation++;
+    rk_word_store_release(&entry->state, 1);
+    return RK_OK;
+}
