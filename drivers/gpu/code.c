@@ -9,7 +9,7 @@
 
 #define ENTRY_NAME "rk_module_entry"
 #define LOG_BYTES 1024u
-#define JIT_ERROR_LOG 5 /* CU_JIT_ERROR_LOG_BUFFER; 6: its size */
+#define JIT_ERROR_LOG 5      /* CU_JIT_ERROR_LOG_BUFFER; 6: its size */
 #define FUNCTION_LANES_MAX 0 /* CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK; HIP numbers it alike */
 
 /* Numbers of CUresult that tell what is wrong with an image; HIP uses the same. */

@@ -5,7 +5,6 @@
  * kernels. While one is resident zeros are copied instead of set: setting memory is a kernel of the
  * library's own, for which a full device has no room.
  */
-#include "abi/word.h"
 #include "base/clock.h"
 #include "drivers/gpu/gpu.h"
 #include <string.h>
@@ -83,9 +82,9 @@ rk_status gpu_copy_now(rk_device *device, const gpu_block *block, uint64_t offse
     }
     for (uint64_t done = 0; done < bytes;) {
         uint64_t piece = RK_MIN(bytes - done, GPU_STAGING_BYTES);
-        gpu_result result = copy_piece(device, block->ptr + offset + done,
-                                       to != NULL ? (uint8_t *)to + done : NULL,
-                                       from != NULL ? (const uint8_t *)from + done : NULL, piece);
+        gpu_result result =
+            copy_piece(device, block->ptr + offset + done, to != NULL ? (uint8_t *)to + done : NULL,
+                       from != NULL ? (const uint8_t *)from + done : NULL, piece);
         if (result != 0) {
             return copy_status(device, result);
         }
@@ -166,29 +165,63 @@ rk_status gpu_zero(rk_device *device, const rk_mem *mem, uint64_t offset, uint64
 
 /* ---- Routes -------------------------------------------------------------------------------- */
 
+typedef struct connect_request {
+    const rk_exec *from;
+    const rk_exec *to;
+    uint32_t route;
+} connect_request;
+
 /*
- * Points a route of one kernel at another. The kernel may be sending on it: the route is closed
- * while its words change, and one that is right already is left alone.
+ * Points a route of one kernel at another. The kernel may be sending on it: it is closed while its
+ * words change, and one that is right already is left alone. The counts behind the words are the
+ * kernel's.
  */
+static rk_status connect_work(rk_device *device, void *context)
+{
+    const connect_request *request = context;
+    const gpu_block *arena = request->from->arena;
+    const rk_control *there = request->to->control;
+    uint64_t at = request->from->control->routes + request->route * sizeof(rk_route);
+    rk_route entry;
+    const rk_u32 open = 1;
+    const rk_u32 closed = 0;
+    rk_status status = gpu_copy_now(device, arena, at, &entry, NULL, sizeof entry);
+    gpu_ptr peer = request->to->arena->ptr + there->peer;
+    if (status != RK_OK ||
+        (entry.state == 1 && entry.peer == peer && entry.kernel_id == there->kernel_id)) {
+        return status;
+    }
+    uint64_t state_at = at + offsetof(rk_route, state);
+    status = gpu_copy_now(device, arena, state_at, NULL, &closed, sizeof closed);
+    entry.peer = peer;
+    entry.kernel_id = there->kernel_id;
+    entry.tenant = there->tenant;
+    entry.generation++;
+    if (status == RK_OK) {
+        status = gpu_copy_now(device, arena, at, NULL, &entry, offsetof(rk_route, state));
+    }
+    if (status == RK_OK) {
+        status = gpu_copy_now(device, arena, state_at, NULL, &open, sizeof open);
+    }
+    return status;
+}
+
 rk_status gpu_connect(rk_exec *from, uint32_t route, rk_exec *to, rk_err *err)
 {
-    const rk_control *control = from->control;
-    const rk_control *there = to->control;
-    if (route >= control->route_count) {
+    rk_device *device = from->device;
+    if (route >= from->control->route_count) {
         return rk_err_set(err, RK_LIMIT, "kernel '%s' has %u routes, route %u does not exist",
-                          from->name, control->route_count, route);
+                          from->name, from->control->route_count, route);
     }
-    rk_route *entry = (rk_route *)(from->mapped->host + control->routes) + route;
-    rk_u64 address = to->mapped->ptr;
-    if (rk_word_load(&entry->state) == 1 && entry->control == address &&
-        entry->kernel_id == there->kernel_id) {
-        return RK_OK;
+    if (to->device != device) {
+        return rk_err_set(err, RK_UNSUPPORTED,
+                          "kernel '%s' on %s cannot send to '%s' on %s by itself: they are on "
+                          "different devices",
+                          from->name, device->caps.name, to->name, to->device->caps.name);
     }
-    rk_word_store_release(&entry->state, 0);
-    entry->control = address;
-    entry->kernel_id = there->kernel_id;
-    entry->tenant = there->tenant;
-    entry->generation++;
-    rk_word_store_release(&entry->state, 1);
-    return RK_OK;
+    connect_request request = {from, to, route};
+    rk_status status = gpu_call(device, connect_work, &request);
+    return status == RK_OK ? RK_OK
+                           : rk_err_set(err, status, "cannot set route %u of kernel '%s': %s",
+                                        route, from->name, rk_status_text(status));
 }

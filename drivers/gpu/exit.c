@@ -60,6 +60,16 @@ static void counters_publish(rk_device *device, const rk_exec *exec)
     }
     rk_counters now = loop.counters;
     now.step = loop.step;
+    rk_route routes[RK_ROUTE_MAX];
+    uint32_t count = RK_MIN(control->route_count, (uint32_t)RK_ROUTE_MAX);
+    if (count > 0 && gpu_copy_now(device, exec->arena, control->routes, routes, NULL,
+                                  count * sizeof routes[0]) != RK_OK) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        now.k2k_sent += routes[i].sent;
+        now.k2k_refused += routes[i].refused;
+    }
     const rk_u64 *from = &now.step;
     rk_u64 *to = &control->counters.step;
     for (size_t i = 0; i < sizeof now / sizeof *from; i++) { /* word by word: it may be read */
@@ -121,7 +131,31 @@ void gpu_lose(rk_device *device, gpu_result result)
 /* Whether the kernel has said that it is leaving. */
 static bool is_leaving(const rk_exec *exec)
 {
-    return rk_word_load_acquire(&exec->control->state) >= RK_KERNEL_PARKED;
+    return rk_word_load_acquire(&exec->control->state) >= RK_KERNEL_PARKED ||
+           rk_word_load_acquire(&exec->control->leased) != 0;
+}
+
+/* Asks the stream; a kernel that has left is let go, one whose lease is over goes on. */
+static void exec_look(rk_device *device, rk_exec *exec)
+{
+    if (exec->relaunch_ns != 0) {
+        if (gpu_lease_renew(device, exec) != RK_OK && !gpu_is_lost(device)) {
+            gpu_lose(device, GPU_LAUNCH_FAILED); /* its state is on a device that refuses it */
+        }
+        return;
+    }
+    gpu_result result = device->api->stream_query(exec->slot->stream);
+    if (result == GPU_NOT_READY) {
+        return;
+    }
+    if (result != 0) {
+        gpu_lose(device, result);
+    } else if (!gpu_lease_over(exec)) {
+        counters_publish(device, exec);
+        if (!gpu_is_lost(device)) {
+            exec_leave(device, exec);
+        }
+    }
 }
 
 uint64_t gpu_watch(rk_device *device)
@@ -137,15 +171,7 @@ uint64_t gpu_watch(rk_device *device)
         exec->looks++;
         if (leaving || awaited || exec->looks >= LOOKS_PER_QUERY) {
             exec->looks = 0;
-            gpu_result result = device->api->stream_query(exec->slot->stream);
-            if (result == 0) {
-                counters_publish(device, exec);
-                if (!gpu_is_lost(device)) {
-                    exec_leave(device, exec);
-                }
-            } else if (result != GPU_NOT_READY) {
-                gpu_lose(device, result);
-            }
+            exec_look(device, exec);
         }
         exec = gpu_is_lost(device) ? NULL : next;
     }

@@ -17,70 +17,11 @@
 
 #include "base/thread.h"
 #include "device/device.h"
-#include "drivers/gpu/symbols.h"
+#include "drivers/gpu/vendor.h"
 #include <stdatomic.h>
-
-/* Results that both vendors number alike. */
-#define GPU_OUT_OF_MEMORY 2
-#define GPU_NOT_READY 600
-#define GPU_OUT_OF_RESOURCES 701
-#define GPU_ALREADY_REGISTERED 712
-#define GPU_TOO_LARGE 720
-#define GPU_NOT_SUPPORTED 801
 
 #define GPU_STREAMS_MAX 8u /* resident kernels of one device */
 #define GPU_STAGING_BYTES ((uint64_t)4 << 20)
-
-typedef enum gpu_attribute {
-    GPU_ATTR_UNITS,
-    GPU_ATTR_LANES_MAX, /* threads per block */
-    GPU_ATTR_BLOCKS_PER_UNIT,
-    GPU_ATTR_TIME_LIMIT, /* a watchdog ends long kernels */
-    GPU_ATTR_COOPERATIVE,
-    GPU_ATTR_CLUSTERS,
-    GPU_ATTR_MAJOR,
-    GPU_ATTR_MINOR,
-    GPU_ATTR_MEMORY_KHZ,
-    GPU_ATTR_MEMORY_BITS,
-    GPU_ATTR_CLOCK_KHZ, /* of the clock that kernels read, where it is not 1 GHz */
-    GPU_ATTR_COUNT
-} gpu_attribute;
-
-/* What differs between CUDA and HIP besides the names of the calls. */
-typedef struct gpu_vendor {
-    const char *label; /* "CUDA" */
-    unsigned need;     /* GPU_CUDA or GPU_HIP */
-    rk_vendor vendor;
-    uint32_t code_kinds;
-    const char *library_variable;   /* environment: another library */
-    const char *const *libraries;   /* ends with NULL */
-    const char *install_advice;     /* what to do when there is no usable driver */
-    const char *device_file;        /* must be accessible */
-    const char *permission_advice;  /* what to do when it is not */
-    int attributes[GPU_ATTR_COUNT]; /* -1: has none */
-    int version_min;
-    const char *version_min_text;
-    unsigned host_flags;     /* of host_alloc: mapped, for all contexts, coherent */
-    unsigned register_flags; /* of host_register */
-    uint32_t streams;        /* resident kernels that never wait for one another's queue */
-    uint64_t ticks_per_s;    /* where GPU_ATTR_CLOCK_KHZ tells nothing */
-    bool survives_fault;     /* an invalid access in a kernel does not end the process */
-} gpu_vendor;
-
-extern const gpu_vendor gpu_vendor_cuda;
-extern const gpu_vendor gpu_vendor_hip;
-
-/* One of "cuda", "hip", "cuda-test", "hip-test". */
-typedef struct gpu_driver {
-    const char *name;
-    const gpu_vendor *vendor;
-    bool test; /* on the test library beside this module */
-    rk_mutex lock;
-    bool ready; /* the library is open and initialised */
-    gpu_api api;
-    int version;
-    uint32_t device_count;
-} gpu_driver;
 
 /* A piece of memory; rk_mem.device is its address. Driver thread only, but for constants. */
 typedef struct gpu_block {
@@ -109,9 +50,9 @@ struct rk_code {
 /* A stream for one resident kernel, of the whole device or of a share of it. */
 typedef struct gpu_slot {
     gpu_stream stream;
-    gpu_green green;  /* NULL: the whole device */
-    uint32_t units;   /* multiprocessors of the share; 0: the whole device */
-    rk_exec *exec;    /* NULL: free */
+    gpu_green green; /* NULL: the whole device */
+    uint32_t units;  /* multiprocessors of the share; 0: the whole device */
+    rk_exec *exec;   /* NULL: free */
 } gpu_slot;
 
 struct rk_exec {
@@ -128,9 +69,10 @@ struct rk_exec {
     uint32_t lanes;
     uint32_t per_unit; /* blocks of it that fit on one multiprocessor */
     bool cooperative;
-    uint32_t looks;       /* since the stream was asked */
-    uint64_t relaunch_ns; /* lease: when at the latest to launch again; 0: is running */
-    uint64_t lease_pause_ns;
+    uint32_t looks;          /* since the stream was asked */
+    uint64_t relaunch_ns;    /* lease: when at the latest to launch again; 0: it is running */
+    uint64_t lease_pause_ns; /* how long the last pause was */
+    uint64_t abort_seen;     /* control->abort_before when it paused */
     void (*on_exit)(void *context);
     void *context;
     uint32_t left; /* futex word */
@@ -163,7 +105,7 @@ struct rk_device {
     uint32_t slot_count;
     uint32_t planned_count; /* slots behind this are a share that was made for one launch */
     gpu_resource rest;      /* multiprocessors that are in no planned share; type 0: not asked */
-    uint8_t *staging; /* GPU_STAGING_BYTES, pinned */
+    uint8_t *staging;       /* GPU_STAGING_BYTES, pinned */
     gpu_ptr reserve;
     uint64_t reserve_bytes;
     gpu_block *blocks;
@@ -179,16 +121,6 @@ struct rk_device {
     _Atomic uint32_t resident_kernels;
     _Atomic uint32_t resident_blocks;
 };
-
-/* vendor.c */
-/* Loads the library and asks it for devices; cheap once that has worked. */
-rk_status gpu_driver_open(gpu_driver *driver, rk_err *err);
-const char *gpu_error_text(const gpu_driver *driver, gpu_result result);
-/* Whether the context is broken for good: every later call would fail like this. */
-bool gpu_is_sticky(gpu_result result);
-void gpu_version_text(const gpu_driver *driver, char *out, size_t bytes);
-/* The attribute of a device; `otherwise` where the vendor has none or refuses. */
-int gpu_attribute_get(const gpu_driver *driver, int device, gpu_attribute what, int otherwise);
 
 /* thread.c */
 typedef rk_status (*gpu_work)(rk_device *device, void *context);
@@ -259,6 +191,12 @@ gpu_result gpu_exec_submit(rk_exec *exec);
 rk_status gpu_share_get(rk_device *device, uint32_t units, gpu_slot **out_slot, rk_err *err);
 /* The shares that RK_GPU_SHARES asks for, in advance. Driver thread. */
 rk_status gpu_shares_plan(rk_device *device, rk_err *err);
+
+/* lease.c */
+/* Whether the kernel, whose stream is idle, is to be launched again; notes when. Driver thread. */
+bool gpu_lease_over(rk_exec *exec);
+/* Launches it again if it is time. Driver thread. */
+rk_status gpu_lease_renew(rk_device *device, rk_exec *exec);
 
 /* exit.c */
 /* Looks at the residents; returns when to look again (RK_NEVER: never). Driver thread. */

@@ -135,9 +135,9 @@ gpu_result gpu_exec_submit(rk_exec *exec)
     gpu_ptr old = exec->migrate_from;
     void *parameters[] = {&arena, &mapped, &old};
     if (device->caps.cooperative && !device->coop_refused) {
-        gpu_result result = api->launch_cooperative(exec->code->entry, exec->grid, 1, 1,
-                                                    exec->lanes, 1, 1, 0, exec->slot->stream,
-                                                    parameters);
+        gpu_result result =
+            api->launch_cooperative(exec->code->entry, exec->grid, 1, 1, exec->lanes, 1, 1, 0,
+                                    exec->slot->stream, parameters);
         if (result != GPU_NOT_SUPPORTED) {
             return result;
         }
@@ -210,7 +210,7 @@ rk_status gpu_launch(rk_device *device, const rk_exec_args *args, rk_exec **out_
     exec->mapped = gpu_block_of(args->mapped);
     exec->migrate_from = args->migrate_from != NULL ? gpu_block_of(args->migrate_from)->ptr : 0;
     exec->control = (rk_control *)exec->mapped->host;
-    exec->grid = exec->control->block_count;
+    exec->grid = exec->control->block_count + (exec->control->poller != 0 ? 1u : 0u);
     exec->on_exit = args->on_exit;
     exec->context = args->context;
     launch_request request = {args, exec, err};

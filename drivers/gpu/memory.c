@@ -190,7 +190,8 @@ static bool reserve_place(const rk_device *device, uint64_t bytes, gpu_ptr *out_
         return false;
     }
     for (const gpu_block *block = device->blocks; block != NULL;) {
-        bool overlaps = block->reserved && block->ptr < at + bytes && at < block->ptr + block->bytes;
+        bool overlaps =
+            block->reserved && block->ptr < at + bytes && at < block->ptr + block->bytes;
         if (overlaps) {
             at = block->ptr + block->bytes;
             block = device->blocks; /* the new place may overlap one that was passed */
@@ -293,10 +294,8 @@ static rk_status alloc(rk_device *device, rk_mem_kind kind, uint64_t bytes, int 
         return status;
     }
     (void)atomic_fetch_add_explicit(&device->memory_used, size, memory_order_relaxed);
-    *out_mem = (rk_mem){.host = block->host,
-                        .device = (uint64_t)(uintptr_t)block,
-                        .bytes = size,
-                        .fd = -1};
+    *out_mem = (rk_mem){
+        .host = block->host, .device = (uint64_t)(uintptr_t)block, .bytes = size, .fd = -1};
     return RK_OK;
 }
 

@@ -37,8 +37,7 @@ static gpu_result green_make(rk_device *device, gpu_resource *resource, gpu_slot
     void *description = NULL;
     gpu_result result = api->resource_describe(&description, resource, 1);
     if (result == 0) {
-        result =
-            api->green_create(&slot->green, description, device->number, GREEN_DEFAULT_STREAM);
+        result = api->green_create(&slot->green, description, device->number, GREEN_DEFAULT_STREAM);
     }
     if (result != 0) {
         return result;

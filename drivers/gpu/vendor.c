@@ -80,9 +80,9 @@ const gpu_vendor gpu_vendor_hip = {
     .version_min_text = "HIP 5.0",
     .host_flags = 0x1 | 0x2 | 0x40000000, /* Portable, Mapped, Coherent */
     .register_flags = 0x1 | 0x2,          /* Portable, Mapped; registered memory is coherent */
-    .streams = 3,             /* with the copy stream GPU_MAX_HW_QUEUES, which is 4 */
-    .ticks_per_s = 100000000, /* s_memrealtime counts at 100 MHz from gfx9 on */
-    .survives_fault = false,  /* the HSA runtime aborts the process */
+    .streams = 3,                         /* with the copy stream GPU_MAX_HW_QUEUES, which is 4 */
+    .ticks_per_s = 100000000,             /* s_memrealtime counts at 100 MHz from gfx9 on */
+    .survives_fault = false,              /* the HSA runtime aborts the process */
 };
 
 const char *gpu_error_text(const gpu_driver *driver, gpu_result result)
@@ -112,8 +112,7 @@ bool gpu_is_sticky(gpu_result result)
     case 716:
     case 717:
     case 718:
-    case 719: /* launch failure */
-        return true;
+    case 719: /* launch failure */ return true;
     default: return false;
     }
 }
