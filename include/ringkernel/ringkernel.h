@@ -15,6 +15,7 @@
 #include <ringkernel/link.h>
 #include <ringkernel/mailbox.h>
 #include <ringkernel/module.h>
+#include <ringkernel/profile.h>
 #include <ringkernel/pubsub.h>
 #include <ringkernel/request.h>
 #include <ringkernel/resident.h>

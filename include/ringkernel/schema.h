@@ -21,6 +21,7 @@ extern "C" {
 #define RK_SCHEMA_STRING_MAX 511u          /* bytes of a quoted string               */
 #define RK_SCHEMA_PHASE_MAX 64u            /* phases                                 */
 #define RK_SCHEMA_FEATURE_MAX 64u          /* features: bits of one word             */
+#define RK_SCHEMA_MARKER_MAX 64u           /* markers of its own timeline             */
 #define RK_SCHEMA_VARIANT_MAX 2u           /* f32 and f64                            */
 #define RK_SCHEMA_DIMENSION_MAX 8u         /* dimensions of a field                  */
 #define RK_SCHEMA_SHARED_MAX (48u * 1024u) /* bytes of shared memory: every GPU has these */
@@ -90,6 +91,12 @@ typedef struct rk_schema_item {
     const char *help;
 } rk_schema_item;
 
+/* A name that the kernel's code marks in its timeline (ringkernel/trace.h). */
+typedef struct rk_schema_marker {
+    const char *name;
+    uint32_t color; /* 0xRRGGBB */
+} rk_schema_marker;
+
 typedef struct rk_schema {
     const char *name;
     const char *summary;
@@ -99,14 +106,16 @@ typedef struct rk_schema {
     const rk_schema_item *phases;
     const rk_schema_item *features; /* feature i is bit i of the kernel's feature word */
     const rk_schema_item *variants; /* none declared: one variant, f32 */
+    const rk_schema_marker *markers;
     uint32_t param_count;
     uint32_t field_count;
     uint32_t phase_count;
     uint32_t feature_count;
     uint32_t variant_count; /* at least 1 */
-    uint32_t handlers;      /* RK_HANDLER_* */
-    uint32_t shared_bytes;  /* of block-local memory */
-    uint32_t abi_version;   /* RK_ABI_VERSION of the headers that it was compiled with */
+    uint32_t marker_count;
+    uint32_t handlers;     /* RK_HANDLER_* */
+    uint32_t shared_bytes; /* of block-local memory */
+    uint32_t abi_version;  /* RK_ABI_VERSION of the headers that it was compiled with */
     rk_criticality criticality;
 } rk_schema;
 

@@ -83,6 +83,14 @@ RK_INLINE void rk_fence_full(void)
 #endif
 }
 
+/* Orders all earlier loads before all later loads and stores. */
+RK_INLINE void rk_fence_acquire(void)
+{
+#if !defined(RK_THREAD_SANITIZER) /* it knows no fences; the words are atomic all the same */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
 /* The position of the highest bit that is set; value is not 0. */
 RK_INLINE unsigned rk_log2_u64(uint64_t value)
 {

@@ -23,6 +23,7 @@ typedef struct owned_schema {
     rk_schema_item phases[RK_SCHEMA_PHASE_MAX];
     rk_schema_item features[RK_SCHEMA_FEATURE_MAX];
     rk_schema_item variants[RK_SCHEMA_VARIANT_MAX];
+    rk_schema_marker markers[RK_SCHEMA_MARKER_MAX];
     uint32_t param_lines[RK_PARAM_MAX]; /* where each was declared, for messages */
     uint32_t field_lines[RK_FIELD_MAX];
     char text[];
@@ -343,6 +344,25 @@ static rk_status parse_variant(parser *p)
                       true);
 }
 
+/* marker NAME 0xRRGGBB. */
+static rk_status parse_marker(parser *p)
+{
+    rk_schema *s = &p->out->schema;
+    rk_status status = check_room(p, "markers", s->marker_count, RK_SCHEMA_MARKER_MAX);
+    rk_schema_marker marker = {0};
+    if (status != RK_OK || (status = take_name(p, "marker", &marker.name)) != RK_OK ||
+        (status = take_number(p, "the colour of a marker", 0xffffff, &marker.color)) != RK_OK) {
+        return status;
+    }
+    for (uint32_t i = 0; i < s->marker_count; i++) {
+        if (strcmp(s->markers[i].name, marker.name) == 0) {
+            return refuse(p, RK_SYNTAX, "marker '%s' is declared twice; remove one", marker.name);
+        }
+    }
+    p->out->markers[s->marker_count++] = marker;
+    return RK_OK;
+}
+
 static rk_status parse_handler(parser *p)
 {
     char *word = take_word(p);
@@ -358,8 +378,9 @@ static rk_status parse_handler(parser *p)
 
 static rk_status parse_line(parser *p)
 {
-    static const char *const keywords[] = {"module",  "criticality", "param",   "field",  "phase",
-                                           "feature", "variant",     "handler", "shared", "abi"};
+    static const char *const keywords[] = {"module", "criticality", "param",   "field",
+                                           "phase",  "feature",     "variant", "handler",
+                                           "shared", "marker",      "abi"};
     rk_schema *s = &p->out->schema;
     char *word = take_word(p);
     uint32_t keyword = 0;
@@ -389,6 +410,7 @@ static rk_status parse_line(parser *p)
                                              &s->shared_bytes);
         p->has_shared = true;
         break;
+    case 9: status = parse_marker(p); break;
     default:
         status = p->has_abi ? refuse_repeated(p, "'abi'")
                             : take_number(p, "the ABI version", UINT32_MAX, &s->abi_version);
@@ -519,6 +541,7 @@ rk_status rk_schema_parse(const char *text, size_t length, rk_schema **out_schem
     out->schema.phases = out->phases;
     out->schema.features = out->features;
     out->schema.variants = out->variants;
+    out->schema.markers = out->markers;
     out->schema.criticality = RK_CRITICALITY_NORMAL;
     parser p = {.out = out, .err = err};
     status = parse_text(&p, out->text);

@@ -117,6 +117,14 @@ static void put_lines_build(const rk_section *build, rk_str *out)
     }
 }
 
+static void put_lines_markers(const rk_schema *s, rk_str *out)
+{
+    put(out, s->marker_count > 0 ? "markers\n" : "");
+    for (uint32_t i = 0; i < s->marker_count; i++) {
+        put(out, "  %s  #%06x\n", s->markers[i].name, s->markers[i].color);
+    }
+}
+
 static void put_lines(const rk_bundle *b, rk_str *out)
 {
     const rk_schema *s = rk_bundle_schema(b);
@@ -134,6 +142,7 @@ static void put_lines(const rk_bundle *b, rk_str *out)
     put_lines_fields(s, out);
     put_lines_items(out, "phases", s->phases, s->phase_count);
     put_lines_items(out, "features", s->features, s->feature_count);
+    put_lines_markers(s, out);
     put(out, "variants\n");
     for (uint32_t i = 0; i < s->variant_count; i++) {
         put(out, "  %s  layout %016llx%s%s\n", s->variants[i].name,
@@ -247,7 +256,12 @@ static void put_json(const rk_bundle *b, rk_str *out)
     put_json_fields(s, out);
     put_json_items(out, "phases", s->phases, s->phase_count);
     put_json_items(out, "features", s->features, s->feature_count);
-    put(out, ",\"variants\":[");
+    put(out, ",\"markers\":[");
+    for (uint32_t i = 0; i < s->marker_count; i++) {
+        put(out, "%s{\"name\":\"%s\",\"color\":\"#%06x\"}", i ? "," : "", s->markers[i].name,
+            s->markers[i].color);
+    }
+    put(out, "],\"variants\":[");
     for (uint32_t i = 0; i < s->variant_count; i++) {
         put(out, "%s{\"name\":\"%s\",\"layout\":\"%016llx\",", i ? "," : "", s->variants[i].name,
             (unsigned long long)rk_schema_hash(s, i));

@@ -29,6 +29,8 @@ static const char full_text[] =
          "phase step\n"
          "phase edge\n"
          "feature probe \"extra output\"\n"
+         "marker collide 0xcc3300\n"
+         "marker quiet 255\n"
          "variant f64 \"exact\"\n"
          "variant f32 \"fast\"\n"
          "handler init\n"
@@ -67,6 +69,10 @@ static void reads_everything(void **state)
     assert_string_equal(s->phases[1].name, "edge");
     assert_int_equal(s->feature_count, 1);
     assert_int_equal(s->variant_count, 2);
+    assert_int_equal(s->marker_count, 2);
+    assert_string_equal(s->markers[0].name, "collide");
+    assert_int_equal(s->markers[0].color, 0xcc3300);
+    assert_int_equal(s->markers[1].color, 0x0000ff);
     assert_int_equal(s->handlers, RK_HANDLER_INIT | RK_HANDLER_AFTER_STEP);
     assert_int_equal(s->shared_bytes, 64);
     assert_int_equal(s->abi_version, 1);
@@ -106,6 +112,11 @@ static void refuses_bad_texts(void **state)
         {"ringkernel-schema 1\n", RK_SYNTAX, {"no 'module' line"}},
         {HEAD, RK_SYNTAX, {"module wave", "no 'abi' line"}},
         {HEAD "\n" TAIL, RK_SYNTAX, {"line 3", "unknown item ''"}},
+        {HEAD "marker\n" TAIL, RK_SYNTAX, {"line 3", "name of the marker is missing"}},
+        {HEAD "marker a red\n" TAIL, RK_SYNTAX, {"line 3", "colour", "'red'"}},
+        {HEAD "marker a 0x1000000\n" TAIL, RK_LIMIT, {"line 3", "16777215"}},
+        {HEAD "marker a 1 2\n" TAIL, RK_SYNTAX, {"too much"}},
+        {HEAD "marker a 1\nmarker a 2\n" TAIL, RK_SYNTAX, {"line 4", "twice"}},
         {HEAD "fild u32 a \"1\" \"\" \"\" \"\"\n" TAIL,
          RK_SYNTAX,
          {"line 3", "did you mean 'field'"}},

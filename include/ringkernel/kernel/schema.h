@@ -10,6 +10,7 @@
  *   phase NAME
  *   feature NAME "help"
  *   variant NAME "help"
+ *   marker NAME 0xRRGGBB
  *   handler init|message|command|after_step|check|migrate
  *   shared BYTES
  *   abi VERSION
@@ -24,6 +25,7 @@
 #define RINGKERNEL_KERNEL_SCHEMA_H
 
 #include <ringkernel/abi/control.h>
+#include <ringkernel/abi/trace.h>
 
 #ifndef RK_NAME
 #error "define RK_NAME before including <ringkernel/kernel.h>, for example: #define RK_NAME heat3d"
@@ -51,6 +53,9 @@
 #endif
 #ifndef RK_VARIANTS
 #define RK_VARIANTS(X)
+#endif
+#ifndef RK_MARKERS
+#define RK_MARKERS(X)
 #endif
 #ifndef RK_SHARED_BYTES
 #define RK_SHARED_BYTES 0
@@ -87,15 +92,18 @@ typedef rk_f32 rk_real;
 #define RK_GEN_PARAM_INDEX(type, name, value, units, help) RK_PARAM_INDEX_##name,
 #define RK_GEN_FIELD_INDEX(type, name, shape, units, flags, help) RK_FIELD_INDEX_##name,
 #define RK_GEN_PHASE_INDEX(name) RK_PHASE_INDEX_##name,
+#define RK_GEN_MARKER_INDEX(name, color) RK_MARKER_INDEX_##name,
 #define RK_GEN_FEATURE_INDEX(name, help) RK_FEATURE_INDEX_##name,
 enum { RK_PARAMS(RK_GEN_PARAM_INDEX) RK_PARAM_COUNT };
 enum { RK_FIELDS(RK_GEN_FIELD_INDEX) RK_FIELD_COUNT };
 enum { RK_PHASES(RK_GEN_PHASE_INDEX) RK_PHASE_COUNT };
 enum { RK_FEATURES(RK_GEN_FEATURE_INDEX) RK_FEATURE_COUNT };
+enum { RK_MARKERS(RK_GEN_MARKER_INDEX) RK_MARKER_COUNT };
 
 RK_ABI_ASSERT((int)RK_FIELD_COUNT <= RK_FIELD_MAX);
 RK_ABI_ASSERT((int)RK_PARAM_COUNT <= RK_PARAM_MAX);
 RK_ABI_ASSERT((int)RK_FEATURE_COUNT <= 64);
+RK_ABI_ASSERT((int)RK_MARKER_COUNT <= RK_TRACE_MARKER_MAX);
 
 #define RK_GEN_PARAM_TYPE(type, name, value, units, help) typedef rk_##type rk_param_type_##name;
 #define RK_GEN_FIELD_TYPE(type, name, shape, units, flags, help)                                   \
@@ -113,6 +121,7 @@ RK_FIELDS(RK_GEN_FIELD_TYPE)
     "field " #type " " #name " \"" shape "\" \"" units "\" \"" flags "\" \"" help "\"\n"
 #define RK_GEN_PHASE_TEXT(name) "phase " #name "\n"
 #define RK_GEN_FEATURE_TEXT(name, help) "feature " #name " \"" help "\"\n"
+#define RK_GEN_MARKER_TEXT(name, color) "marker " #name " " #color "\n"
 #define RK_GEN_VARIANT_TEXT(name, help) "variant " #name " \"" help "\"\n"
 
 /* clang-format off */
@@ -126,6 +135,7 @@ __attribute__((visibility("default"), used, section(".rkschema"))) const char rk
     RK_PHASES(RK_GEN_PHASE_TEXT)
     RK_FEATURES(RK_GEN_FEATURE_TEXT)
     RK_VARIANTS(RK_GEN_VARIANT_TEXT)
+    RK_MARKERS(RK_GEN_MARKER_TEXT)
 #if RK_HAS_INIT
     "handler init\n"
 #endif
