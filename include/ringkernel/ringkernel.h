@@ -16,6 +16,7 @@
 #include <ringkernel/mailbox.h>
 #include <ringkernel/module.h>
 #include <ringkernel/profile.h>
+#include <ringkernel/pool.h>
 #include <ringkernel/pubsub.h>
 #include <ringkernel/request.h>
 #include <ringkernel/resident.h>
