@@ -50,6 +50,23 @@ RK_API rk_status rk_kernel_send(rk_kernel *kernel, uint32_t type, uint32_t corre
  * state. */
 RK_API void rk_kernel_abort(rk_kernel *kernel);
 
+/*
+ * A sign of life that is no command: answered before anything that waits in the ring, on a GPU by
+ * a block of its own, so that it measures the way to the device and back and not the kernel's work.
+ * Otherwise answered at the next safe point. The device's clock was read between the two readings
+ * of the host's.
+ */
+typedef struct rk_probe {
+    uint64_t sent_ns; /* monotonic clock of the host */
+    uint64_t seen_ns;
+    uint64_t device_ticks; /* 0 where the device has no clock */
+    uint64_t ticks_per_s;
+} rk_probe;
+
+/* Waits for the answer. RK_TIMEOUT, RK_STATE (not resident). Blocks; any thread. */
+RK_API rk_status rk_kernel_probe(rk_kernel *kernel, uint64_t timeout_ns, rk_probe *out_probe,
+                                 rk_err *err);
+
 /* How far a command got. */
 typedef enum rk_level {
     RK_REPLY_NONE,

@@ -38,14 +38,15 @@ typedef enum rk_isolation {
 } rk_isolation;
 
 typedef enum rk_event_kind {
-    RK_EVENT_PARKED,     /* left the device, can be started again */
-    RK_EVENT_TERMINATED, /* ended by command */
-    RK_EVENT_PANICKED,   /* a handler gave up */
-    RK_EVENT_FAULTED,    /* an invalid access ended its host process */
-    RK_EVENT_HOST_LOST,  /* its host process ended for another reason */
-    RK_EVENT_RESTARTED,  /* the restart policy started it again */
-    RK_EVENT_GAVE_UP,    /* the restart policy's limit is reached */
-    RK_EVENT_STALLED,    /* no safe point passed for stall_timeout_ns with work */
+    RK_EVENT_PARKED,      /* left the device, can be started again */
+    RK_EVENT_TERMINATED,  /* ended by command */
+    RK_EVENT_PANICKED,    /* a handler gave up */
+    RK_EVENT_FAULTED,     /* an invalid access ended its host process */
+    RK_EVENT_HOST_LOST,   /* its host process ended for another reason */
+    RK_EVENT_RESTARTED,   /* the restart policy started it again */
+    RK_EVENT_GAVE_UP,     /* the restart policy's limit is reached */
+    RK_EVENT_STALLED,     /* no safe point passed for stall_timeout_ns with work */
+    RK_EVENT_DEVICE_LOST, /* its device broke: what was in the device's memory is gone */
 } rk_event_kind;
 
 /* What happened to a kernel. Valid during the callback. */

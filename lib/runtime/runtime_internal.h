@@ -53,9 +53,11 @@ typedef struct rk_pending {
     rk_reply reply;    /* set before DONE */
 } rk_pending;
 
+#define FAILURE_HOST_LOST 100u /* the host process ended */
+
 /* A copy of the record in the control block. */
 typedef struct rk_failure {
-    uint32_t kind; /* 0 none, 1 panic, 2 signal, 3 the host process ended */
+    uint32_t kind; /* RK_FAULT_*, or FAILURE_HOST_LOST */
     uint32_t code;
     uint32_t block;
     uint64_t step;
@@ -97,6 +99,8 @@ struct rk_kernel {
     rk_mutex failure_lock; /* innermost */
     rk_failure failure;    /* why the last exit happened; the kernel's own record may change */
     bool started;          /* init has run in this arena */
+    bool restart_due;      /* to be restarted when its lost device has been recovered; life */
+    bool settle_due;       /* the recovery has not come to it yet; kernels_lock */
     rk_restart restart;
     uint32_t restart_limit;
     uint64_t restart_window_ns;
@@ -167,6 +171,18 @@ void rk_supervise_kick(rk_runtime *runtime);
 void rk_supervise_forget_failure(rk_kernel *kernel);
 /* The driver's on_exit: any thread. */
 void rk_supervise_on_exit(void *kernel);
+
+/*
+ * Ends a lost device's absence: when its last kernel has left, recovers it, restarts the kernels
+ * whose policy says so, and ends those whose state is gone. The supervisor's thread.
+ */
+void rk_recover_look(rk_runtime *runtime, const rk_home *home);
+bool rk_home_is_lost(const rk_home *home);
+/* Restarts a failed kernel by its policy. life is held. */
+void rk_supervise_restart(rk_kernel *kernel);
+/* Notes why a kernel has ended for good, fails what is open, and tells. life is held. */
+void rk_supervise_end(rk_kernel *kernel, rk_event_kind kind, const char *text);
+void rk_supervise_tell(rk_kernel *kernel, rk_event_kind kind, const char *text);
 
 /* resident.c */
 /*

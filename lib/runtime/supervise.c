@@ -50,8 +50,11 @@ static void failure_note(rk_kernel *kernel, uint32_t state)
 {
     const rk_control *control = kernel->control;
     bool panicked = state == RK_KERNEL_PANICKED;
-    bool faulted = state == RK_KERNEL_FAULTED && control->fault_kind == 2;
-    rk_failure failure = {.kind = panicked ? 1 : faulted ? 2 : 3};
+    bool faulted = state == RK_KERNEL_FAULTED && (control->fault_kind == RK_FAULT_SIGNAL ||
+                                                  control->fault_kind == RK_FAULT_DEVICE);
+    rk_failure failure = {.kind = panicked  ? RK_FAULT_PANIC
+                                  : faulted ? control->fault_kind
+                                            : FAILURE_HOST_LOST};
     if (panicked || faulted) {
         failure.code = control->fault_code;
         failure.block = control->fault_block;
@@ -68,16 +71,20 @@ const char *rk_kernel_failure(rk_kernel *kernel, char *buffer, size_t bytes)
     rk_failure failure = failure_read(kernel);
     unsigned long long step = failure.step;
     switch (failure.kind) {
-    case 1:
+    case RK_FAULT_PANIC:
         (void)snprintf(buffer, bytes, "panicked at step %llu, block %u, code %u: %s", step,
                        failure.block, failure.code, failure.text);
         return buffer;
-    case 2:
+    case RK_FAULT_SIGNAL:
         (void)snprintf(buffer, bytes, "faulted (%s) at address 0x%llx, step %llu, block %u",
                        strsignal((int)failure.code), (unsigned long long)failure.address, step,
                        failure.block);
         return buffer;
-    case 3: (void)snprintf(buffer, bytes, "lost its host process"); return buffer;
+    case RK_FAULT_DEVICE:
+        (void)snprintf(buffer, bytes, "lost its device at step %llu (error %u: %s)", step,
+                       failure.code, failure.text);
+        return buffer;
+    case FAILURE_HOST_LOST: (void)snprintf(buffer, bytes, "lost its host process"); return buffer;
     default: return NULL;
     }
 }
@@ -89,11 +96,11 @@ rk_status rk_kernel_end_status(rk_kernel *kernel, rk_err *err)
     if (why == NULL) {
         return rk_err_set(err, RK_CLOSED, "kernel '%s' has ended", kernel->name);
     }
-    rk_status status = failure_read(kernel).kind == 1 ? RK_PANIC : RK_FAULT;
+    rk_status status = failure_read(kernel).kind == RK_FAULT_PANIC ? RK_PANIC : RK_FAULT;
     return rk_err_set(err, status, "kernel '%s' %s", kernel->name, why);
 }
 
-static void tell(rk_kernel *kernel, rk_event_kind kind, const char *text)
+void rk_supervise_tell(rk_kernel *kernel, rk_event_kind kind, const char *text)
 {
     const rk_runtime_options *options = &kernel->runtime->options;
     if (options->on_event == NULL) {
@@ -130,11 +137,11 @@ static void give_up(rk_kernel *kernel, const char *text)
 {
     rk_word_store_release(&kernel->ended, 1);
     rk_commands_wake(kernel);
-    tell(kernel, RK_EVENT_GAVE_UP, text);
+    rk_supervise_tell(kernel, RK_EVENT_GAVE_UP, text);
 }
 
-/* life is held. A host process that dies during the launch costs one more restart. */
-static void restart(rk_kernel *kernel)
+/* A host process that dies during the launch costs one more restart. */
+void rk_supervise_restart(rk_kernel *kernel)
 {
     char text[384];
     char why[256];
@@ -160,7 +167,19 @@ static void restart(rk_kernel *kernel)
         return;
     }
     (void)snprintf(text, sizeof text, "restarted (%u): it %s", kernel->restarts, why);
-    tell(kernel, RK_EVENT_RESTARTED, text);
+    rk_supervise_tell(kernel, RK_EVENT_RESTARTED, text);
+}
+
+void rk_supervise_end(rk_kernel *kernel, rk_event_kind kind, const char *text)
+{
+    rk_failure failure = {.kind = RK_FAULT_DEVICE, .step = rk_word64_load(&kernel->control->step)};
+    (void)snprintf(failure.text, sizeof failure.text, "%s", text);
+    failure_write(kernel, &failure);
+    rk_word_store_release(&kernel->control->state, RK_KERNEL_FAULTED);
+    rk_word_store_release(&kernel->ended, 1);
+    rk_commands_fail_all(kernel, RK_FAULT);
+    rk_commands_wake(kernel);
+    rk_supervise_tell(kernel, kind, text);
 }
 
 static void handle_exit(rk_kernel *kernel)
@@ -196,14 +215,17 @@ static void handle_exit(rk_kernel *kernel)
                                      : failed                    ? RK_FAULT
                                                                  : RK_CLOSED);
     }
-    rk_event_kind kind = state == RK_KERNEL_PARKED        ? RK_EVENT_PARKED
-                         : state == RK_KERNEL_TERMINATED  ? RK_EVENT_TERMINATED
-                         : state == RK_KERNEL_PANICKED    ? RK_EVENT_PANICKED
-                         : failure_read(kernel).kind == 2 ? RK_EVENT_FAULTED
-                                                          : RK_EVENT_HOST_LOST;
-    tell(kernel, kind, failure != NULL ? failure : rk_kernel_state_text(state));
-    if (again) {
-        restart(kernel);
+    rk_event_kind kind = state == RK_KERNEL_PARKED                      ? RK_EVENT_PARKED
+                         : state == RK_KERNEL_TERMINATED                ? RK_EVENT_TERMINATED
+                         : state == RK_KERNEL_PANICKED                  ? RK_EVENT_PANICKED
+                         : failure_read(kernel).kind == RK_FAULT_SIGNAL ? RK_EVENT_FAULTED
+                         : failure_read(kernel).kind == RK_FAULT_DEVICE ? RK_EVENT_DEVICE_LOST
+                                                                        : RK_EVENT_HOST_LOST;
+    rk_supervise_tell(kernel, kind, failure != NULL ? failure : rk_kernel_state_text(state));
+    if (again && rk_home_is_lost(kernel->home)) {
+        kernel->restart_due = true; /* when the last kernel has left the device */
+    } else if (again) {
+        rk_supervise_restart(kernel);
     }
     /* Wakes those who wait for the exit, last: they may destroy the kernel once life is free. */
     rk_wake(&kernel->resident, RK_WAKE_ALL);
@@ -251,7 +273,7 @@ static rk_kernel *next_stalled(rk_runtime *runtime)
 /* Without kernels_lock, so that the callback may look kernels up. */
 static void tell_stalled(rk_kernel *kernel)
 {
-    tell(kernel, RK_EVENT_STALLED, "it has work but passes no safe point");
+    rk_supervise_tell(kernel, RK_EVENT_STALLED, "it has work but passes no safe point");
     rk_mutex_lock(&kernel->runtime->kernels_lock);
     rk_word_store_release(&kernel->pinned, 0);
     rk_wake(&kernel->pinned, RK_WAKE_ALL);
@@ -283,7 +305,9 @@ void rk_supervise_main(void *context)
         }
         rk_mutex_unlock(&runtime->kernels_lock);
         if (kernel != NULL) {
-            handle_exit(kernel);
+            const rk_home *home = kernel->home;
+            handle_exit(kernel); /* it may be gone behind this */
+            rk_recover_look(runtime, home);
             continue;
         }
         if (stalled != NULL) {

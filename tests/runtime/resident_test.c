@@ -57,6 +57,33 @@ static void a_run_takes_its_steps_and_says_where_it_stands(void **state)
     rk_kernel_destroy(kernel);
 }
 
+static void a_probe_is_answered_without_a_command(void **state)
+{
+    rk_launch launch = {.blocks = 2};
+    rk_kernel *kernel = probe_start(runtime_of(state), &launch);
+    rk_probe last = {0};
+    for (int i = 0; i < 100; i++) {
+        rk_probe probe;
+        assert_int_equal(rk_kernel_probe(kernel, RK_FOREVER, &probe, NULL), RK_OK);
+        assert_true(probe.sent_ns <= probe.seen_ns);
+        assert_int_equal(probe.ticks_per_s, 1000000000);
+        /* On the processor both sides read one clock. */
+        assert_true(probe.device_ticks >= probe.sent_ns && probe.device_ticks <= probe.seen_ns);
+        assert_true(probe.device_ticks >= last.device_ticks);
+        last = probe;
+    }
+    uint64_t id = 0;
+    assert_int_equal(rk_kernel_run(kernel, 1000000, &id, NULL), RK_OK);
+    assert_int_equal(rk_kernel_probe(kernel, RK_FOREVER, &last, NULL), RK_OK); /* between steps */
+    rk_kernel_abort(kernel);
+    (void)probe_done(kernel, id);
+    assert_int_equal(rk_kernel_park(kernel, RK_FOREVER, NULL), RK_OK);
+    rk_err err = RK_ERR_INIT;
+    assert_int_equal(rk_kernel_probe(kernel, RK_FOREVER, &last, &err), RK_STATE);
+    assert_non_null(strstr(err.text, "parked"));
+    rk_kernel_destroy(kernel);
+}
+
 static void blocks_and_lanes_do_not_change_the_result(void **state)
 {
     static const struct {
@@ -487,6 +514,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_run_takes_its_steps_and_says_where_it_stands, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_probe_is_answered_without_a_command, setup, teardown),
         cmocka_unit_test_setup_teardown(blocks_and_lanes_do_not_change_the_result, setup, teardown),
         cmocka_unit_test_setup_teardown(pause_holds_runs_but_answers_commands, setup, teardown),
         cmocka_unit_test_setup_teardown(a_step_budget_pauses_the_kernel, setup, teardown),

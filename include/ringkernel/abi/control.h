@@ -49,6 +49,12 @@ enum { RK_KERNEL_STATE_LIST(RK_KERNEL_STATE_DEFINE) RK_KERNEL_STATE_COUNT };
 #define RK_ENTRY_RESUME 1u  /* the arena is already whole: serve */
 #define RK_ENTRY_MIGRATE 2u /* run migrate against the old arena, then serve */
 
+/* rk_control.fault_kind */
+#define RK_FAULT_NONE 0u
+#define RK_FAULT_PANIC 1u  /* a handler gave up                                              */
+#define RK_FAULT_SIGNAL 2u /* an invalid access in a process                                 */
+#define RK_FAULT_DEVICE 3u /* the driver reported an error of the device; panic_text says it */
+
 /* Counters that a STATS command publishes.                                     offset */
 typedef struct rk_counters {
     rk_u64 step;              /*                                                     0 */
@@ -127,8 +133,8 @@ typedef struct rk_control {
     rk_counters counters; /* published by STATS and at exit                        512 */
 
     /* Panic and fault record, written once by the kernel's side.              640 */
-    rk_u32 fault_kind;      /* 0 none, 1 panic, 2 signal                               640 */
-    rk_u32 fault_code;      /* panic code or signal number                             644 */
+    rk_u32 fault_kind;      /* RK_FAULT_*                                              640 */
+    rk_u32 fault_code;      /* panic code, signal number, or number of a device error  644 */
     rk_u64 fault_step;      /*                                                         648 */
     rk_u64 fault_address;   /* of an invalid access                                  656 */
     rk_u32 fault_block;     /*                                                         664 */

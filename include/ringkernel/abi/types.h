@@ -60,8 +60,10 @@ typedef double rk_f64;
 #endif
 
 /* A compile-time check usable on every target. */
-#define RK_ABI_CONCAT_(a, b) a##b
-#define RK_ABI_CONCAT(a, b) RK_ABI_CONCAT_(a, b)
-#define RK_ABI_ASSERT(cond) typedef char RK_ABI_CONCAT(rk_abi_assert_, __LINE__)[(cond) ? 1 : -1]
+#if defined(__cplusplus)
+#define RK_ABI_ASSERT(cond) static_assert(cond, #cond)
+#else
+#define RK_ABI_ASSERT(cond) _Static_assert(cond, #cond)
+#endif
 
 #endif

@@ -29,7 +29,7 @@ RK_FN void rk_panic_end(rk_ctx *k, rk_u32 code)
     RK_G rk_peer *peer = (RK_G rk_peer *)(k->arena + k->control->peer);
     rk_store_release(&peer->closed, 1u);
     rk_store_relaxed(&k->words->exit_code, code);
-    rk_store_release(&k->words->fault_kind, 1u);
+    rk_store_release(&k->words->fault_kind, RK_FAULT_PANIC);
     rk_store_release(&k->words->state, RK_KERNEL_PANICKED);
 }
 /* By hand: the compiler would make a load of the kind that is forbidden for everything else. */

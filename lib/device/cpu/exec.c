@@ -126,7 +126,7 @@ static void env_panic(rk_ctx *k, rk_u32 code, const char *text)
                        text != NULL ? text : "");
         rk_word_store_release(&((rk_peer *)(k->arena + control->peer))->closed, 1);
         rk_word_store_release(&control->exit_code, code);
-        rk_word_store_release(&control->fault_kind, 1);
+        rk_word_store_release(&control->fault_kind, RK_FAULT_PANIC);
         rk_word_store_release(&control->state, RK_KERNEL_PANICKED);
     }
     release_blocks(k->loop);

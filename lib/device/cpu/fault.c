@@ -113,7 +113,7 @@ static void on_fault(int number, siginfo_t *info, void *machine)
         for (int i = 0; i < count; i++) {
             control->backtrace[i] = (rk_u64)(uintptr_t)frames[i];
         }
-        __atomic_store_n(&control->fault_kind, 2u, __ATOMIC_RELEASE);
+        __atomic_store_n(&control->fault_kind, RK_FAULT_SIGNAL, __ATOMIC_RELEASE);
         __atomic_store_n(&control->state, (rk_u32)RK_KERNEL_FAULTED, __ATOMIC_RELEASE);
     }
     report(block, number, (uint64_t)(uintptr_t)info->si_addr, frames, count);
