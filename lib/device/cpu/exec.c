@@ -36,6 +36,11 @@ rk_cpu_block *rk_cpu_block_current(void)
     return current_block;
 }
 
+void rk_cpu_awake_add(int32_t blocks)
+{
+    (void)atomic_fetch_add_explicit(&awake_blocks, (uint32_t)blocks, memory_order_relaxed);
+}
+
 static bool crowded(void)
 {
     return atomic_load_explicit(&awake_blocks, memory_order_relaxed) > rk_thread_cpu_count();
@@ -113,6 +118,15 @@ static void release_blocks(rk_loop *loop)
     rk_wake(&loop->generation, RK_WAKE_ALL);
 }
 
+void rk_cpu_block_abandon(rk_ctx *k)
+{
+    rk_cpu_block *block = k->driver;
+    if (block->fibers != NULL) {
+        rk_fibers_leave(k);
+    }
+    longjmp(block->leave, 1);
+}
+
 static void env_panic(rk_ctx *k, rk_u32 code, const char *text)
 {
     rk_cpu_block *block = k->driver;
@@ -130,10 +144,7 @@ static void env_panic(rk_ctx *k, rk_u32 code, const char *text)
         rk_word_store_release(&control->state, RK_KERNEL_PANICKED);
     }
     release_blocks(k->loop);
-    if (block->fibers != NULL) {
-        rk_fibers_leave(k);
-    }
-    longjmp(block->leave, 1);
+    rk_cpu_block_abandon(k);
 }
 
 static void env_lane_sync(rk_ctx *k)
@@ -168,12 +179,14 @@ static void block_leave(rk_cpu_exec *exec)
     if (__atomic_sub_fetch(&exec->live, 1, __ATOMIC_ACQ_REL) != 0) {
         return;
     }
-    rk_control *control = (rk_control *)exec->mapped;
-    rk_loop *loop = (rk_loop *)exec->arena;
-    counters_publish(control, loop);
-    rk_word_store_release(&control->exits, control->exits + 1);
-    rk_ring *k2h = (rk_ring *)(exec->mapped + control->k2h);
-    rk_bell_ring((rk_bell *)((uint8_t *)k2h + k2h->consumer_bell));
+    if (!exec->remote) {
+        rk_control *control = (rk_control *)exec->mapped;
+        rk_loop *loop = (rk_loop *)exec->arena;
+        counters_publish(control, loop);
+        rk_word_store_release(&control->exits, control->exits + 1);
+        rk_ring *k2h = (rk_ring *)(exec->mapped + control->k2h);
+        rk_bell_ring((rk_bell *)((uint8_t *)k2h + k2h->consumer_bell));
+    }
     if (exec->on_exit != NULL) {
         exec->on_exit(exec->on_exit_context);
     }
@@ -300,6 +313,7 @@ rk_status rk_cpu_exec_start(const rk_cpu_launch *launch, rk_cpu_exec **out_exec,
     exec->old = launch->old;
     exec->block_count = launch->grid;
     exec->live = launch->grid;
+    exec->remote = launch->remote;
     exec->on_exit = launch->on_exit;
     exec->on_exit_context = launch->context;
     ((rk_loop *)exec->arena)->busy_since = env_now_ns();
@@ -308,9 +322,9 @@ rk_status rk_cpu_exec_start(const rk_cpu_launch *launch, rk_cpu_exec **out_exec,
         .abi_version = RK_ABI_VERSION,
         .lanes = lanes > 0 ? lanes : 1,
         .now_ns = env_now_ns,
-        .idle = env_idle,
+        .idle = exec->remote ? rk_cpu_remote_idle : env_idle,
         .wait = env_wait,
-        .wake = env_wake,
+        .wake = exec->remote ? rk_cpu_remote_wake : env_wake,
         .panic = env_panic,
         .lane_sync = env_lane_sync,
     };
@@ -329,6 +343,12 @@ rk_status rk_cpu_exec_start(const rk_cpu_launch *launch, rk_cpu_exec **out_exec,
     }
     *out_exec = exec;
     return RK_OK;
+}
+
+void rk_cpu_exec_stop(rk_cpu_exec *exec)
+{
+    rk_word_store_release(&exec->stop, 1);
+    release_blocks((rk_loop *)exec->arena);
 }
 
 rk_status rk_cpu_exec_wait(rk_cpu_exec *exec, uint64_t deadline_ns)

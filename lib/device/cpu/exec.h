@@ -36,6 +36,8 @@ struct rk_cpu_exec {
     uint32_t shared_bytes;
     uint32_t live;     /* blocks that have not left; the last one calls on_exit */
     uint32_t left;     /* 1 when all have left: a word to wait on */
+    bool remote;
+    uint32_t stop;     /* 1: blocks leave at their next barrier or idle moment */
     uint32_t recorded; /* 1: a block writes, or has written, the panic and fault record */
     void (*on_exit)(void *context);
     void *on_exit_context;
@@ -70,10 +72,20 @@ typedef struct rk_cpu_launch {
     uint32_t lanes;     /* 0: one; more: fibers */
     void (*on_exit)(void *context); /* called once, by the last block */
     void *context;
+    /*
+     * As on a device that shares nothing with the host but memory: idle blocks poll and need no
+     * bell, nobody outside the kernel is woken, and only the kernel writes its control block.
+     */
+    bool remote;
 } rk_cpu_launch;
 
 /* Starts all blocks. Destroy with rk_cpu_exec_destroy, after the exit. */
 rk_status rk_cpu_exec_start(const rk_cpu_launch *launch, rk_cpu_exec **out_exec, rk_err *err);
+/*
+ * Makes a remote kernel leave without a word: each block does so where it next meets the others or
+ * idles. Any thread; before rk_cpu_exec_destroy.
+ */
+void rk_cpu_exec_stop(rk_cpu_exec *exec);
 rk_status rk_cpu_exec_wait(rk_cpu_exec *exec, uint64_t deadline_ns);
 void rk_cpu_exec_destroy(rk_cpu_exec *exec);
 
@@ -82,6 +94,14 @@ rk_status rk_cpu_exec_connect(rk_cpu_exec *from, uint32_t route, rk_cpu_exec *to
 
 /* The block that the calling thread runs, NULL outside. Async-signal-safe. */
 rk_cpu_block *rk_cpu_block_current(void);
+
+/* remote.c: what a remote kernel does instead of waiting for the host's bell and ringing it. */
+void rk_cpu_remote_idle(rk_ctx *k, rk_u32 (*ready)(rk_ctx *k));
+void rk_cpu_remote_wake(rk_u32 *word);
+/* Blocks that do not sleep in idle (negative: fewer). */
+void rk_cpu_awake_add(int32_t blocks);
+/* Leaves the kernel for good, from inside it. */
+RK_NORETURN void rk_cpu_block_abandon(rk_ctx *k);
 
 /* fiber.c: lanes as fibers of one thread. */
 typedef struct rk_fibers rk_fibers;
