@@ -165,13 +165,17 @@ function(rk_library)
 endfunction()
 
 # rk_module: build/lib/ringkernel/drivers/<name>.so, a loadable driver, installed, part of the target
-# "product". It holds its own copy of the folders it uses and exports rk_driver_module alone.
+# "product". It holds its own copy of the folders it uses and exports rk_driver_module alone,
+# or what MAP says.
 function(rk_module name)
-  cmake_parse_arguments(arg "" "" "SOURCES;USES;PACKAGES" ${ARGN})
+  cmake_parse_arguments(arg "" "MAP" "SOURCES;USES;PACKAGES" ${ARGN})
   rk_refuse_unknown("rk_module(${name})" ${arg_UNPARSED_ARGUMENTS})
   file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
   rk_check_uses("${folder}" ${arg_USES})
   set(map "${PROJECT_SOURCE_DIR}/drivers/module.map")
+  if(arg_MAP)
+    get_filename_component(map "${arg_MAP}" ABSOLUTE)
+  endif()
   add_library(rk_module_${name} MODULE ${arg_SOURCES})
   rk_setup(rk_module_${name} USES ${arg_USES} PACKAGES ${arg_PACKAGES})
   target_link_options(rk_module_${name} PRIVATE "LINKER:--version-script=${map}")

@@ -1,8 +1,8 @@
 /*
  * control.c: see test_gpu.h.
  */
-#include "drivers/test/test_gpu.h"
 #include "drivers/test/sim.h"
+#include "drivers/test/test_gpu.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -25,9 +25,10 @@ RK_API int rkTestDriverMissing(const char *symbol)
         }
     }
     /* What ZLUDA does not have. */
-    static const char *const zluda[] = {"cuFuncLoad", "cuMemHostRegister_v2", "cuMemHostUnregister",
-                                        "cuOccupancyMaxActiveBlocksPerMultiprocessor",
-                                        "cuGreenCtxCreate", "cuDeviceGetDevResource"};
+    static const char *const zluda[] = {
+        "cuFuncLoad",          "cuMemHostRegister_v2",
+        "cuMemHostUnregister", "cuOccupancyMaxActiveBlocksPerMultiprocessor",
+        "cuGreenCtxCreate",    "cuDeviceGetDevResource"};
     for (size_t i = 0; options->zluda != 0 && i < RK_COUNT_OF(zluda); i++) {
         if (strcmp(zluda[i], symbol) == 0) {
             return 1;

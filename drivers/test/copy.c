@@ -9,8 +9,8 @@ static rk_sim_result submit(rk_sim_stream *stream, const rk_sim_op *op, const ch
 {
     rk_sim_result result = RK_SIM_OK;
     if (waits != NULL || stream->is_default) {
-        result = rk_sim_stream_behind_kernel(
-            stream, waits != NULL ? waits : "work on the default stream");
+        result = rk_sim_stream_behind_kernel(stream,
+                                             waits != NULL ? waits : "work on the default stream");
     }
     if (result == RK_SIM_OK) {
         result = rk_sim_stream_wait_blocking(stream);

@@ -368,8 +368,7 @@ RK_SIM_EXPORT(cuDevSmResourceSplitByCount, resource *out_groups, unsigned *group
     }
     *groups = RK_MIN(*groups, possible);
     for (unsigned i = 0; i < *groups; i++) {
-        resource_fill((resource *)(void *)((char *)out_groups + (size_t)i * RESOURCE_BYTES),
-                      size);
+        resource_fill((resource *)(void *)((char *)out_groups + (size_t)i * RESOURCE_BYTES), size);
     }
     if (out_rest != NULL) {
         resource_fill(out_rest, input->count - *groups * size);
@@ -413,9 +412,8 @@ RK_SIM_EXPORT(cuGreenCtxCreate, rk_sim_context **out_context, void *description,
 RK_SIM_EXPORT(cuGreenCtxDestroy, rk_sim_context *context)
 {
     rk_sim_result result = rk_sim_object_check(context, RK_SIM_CONTEXT);
-    result = result == RK_SIM_OK
-                 ? rk_sim_may_wait(context->object.device, "cuGreenCtxDestroy")
-                 : result;
+    result =
+        result == RK_SIM_OK ? rk_sim_may_wait(context->object.device, "cuGreenCtxDestroy") : result;
     if (result == RK_SIM_OK) {
         rk_mutex_lock(&context->object.device->lock);
         context->object.dead = true;
@@ -442,7 +440,7 @@ RK_SIM_EXPORT(cuGreenCtxStreamCreate, rk_sim_stream **out_stream, rk_sim_context
     if (result == RK_SIM_OK) {
         result = rk_sim_may_wait(context->object.device, "cuGreenCtxStreamCreate");
     }
-    return CODE(result == RK_SIM_OK
-                    ? rk_sim_stream_create(context->object.device, false, context->units, out_stream)
-                    : result);
+    return CODE(result == RK_SIM_OK ? rk_sim_stream_create(context->object.device, false,
+                                                           context->units, out_stream)
+                                    : result);
 }

@@ -48,9 +48,9 @@ RK_SIM_EXPORT(cuMemFree_v2, cu_pointer pointer)
 RK_SIM_EXPORT(cuMemHostAlloc, void **out_pointer, size_t bytes, unsigned flags)
 {
     uint64_t address = 0;
-    rk_sim_result result = flags > 7 ? RK_SIM_INVALID
-                                     : allocate("cuMemHostAlloc", RK_SIM_HOST_MEMORY, bytes,
-                                                &address);
+    rk_sim_result result = flags > 7
+                               ? RK_SIM_INVALID
+                               : allocate("cuMemHostAlloc", RK_SIM_HOST_MEMORY, bytes, &address);
     *out_pointer = (void *)(uintptr_t)address;
     return CODE(result);
 }
@@ -113,10 +113,9 @@ RK_SIM_EXPORT(cuMemAllocAsync, cu_pointer *out_pointer, size_t bytes, void *hand
     rk_sim_stream *stream = NULL;
     uint64_t address = 0;
     rk_sim_result result = stream_of(handle, &stream);
-    result = result == RK_SIM_OK
-                 ? allocate("cuMemAllocAsync (its pool may have to grow)", RK_SIM_DEVICE_MEMORY,
-                            bytes, &address)
-                 : result;
+    result = result == RK_SIM_OK ? allocate("cuMemAllocAsync (its pool may have to grow)",
+                                            RK_SIM_DEVICE_MEMORY, bytes, &address)
+                                 : result;
     *out_pointer = address;
     return CODE(result);
 }
@@ -186,14 +185,12 @@ RK_SIM_EXPORT(cuMemsetD8_v2, cu_pointer to, unsigned char value, size_t bytes)
 {
     rk_sim_stream *stream = NULL;
     rk_sim_result result = stream_of(NULL, &stream);
-    return CODE(result == RK_SIM_OK ? rk_sim_fill(stream, to, value, bytes, "cuMemsetD8")
-                                    : result);
+    return CODE(result == RK_SIM_OK ? rk_sim_fill(stream, to, value, bytes, "cuMemsetD8") : result);
 }
 
 /* ---- Streams and events -------------------------------------------------------------------- */
 
-RK_SIM_EXPORT(cuStreamCreateWithPriority, rk_sim_stream **out_stream, unsigned flags,
-              int priority)
+RK_SIM_EXPORT(cuStreamCreateWithPriority, rk_sim_stream **out_stream, unsigned flags, int priority)
 {
     rk_sim_device *device = NULL;
     (void)priority; /* any number is brought into the range */
@@ -385,8 +382,8 @@ RK_SIM_EXPORT(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, int *out_blo
                                     : result);
 }
 
-RK_SIM_EXPORT(cuOccupancyMaxActiveBlocksPerMultiprocessor, int *out_blocks, void *handle,
-              int lanes, size_t dynamic_shared)
+RK_SIM_EXPORT(cuOccupancyMaxActiveBlocksPerMultiprocessor, int *out_blocks, void *handle, int lanes,
+              size_t dynamic_shared)
 {
     return cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(out_blocks, handle, lanes,
                                                                 dynamic_shared, 0);

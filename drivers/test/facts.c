@@ -39,40 +39,40 @@ typedef struct row {
 
 static const row rows[] = {
     {LANES_MAX, 1, 56},
-    {LANES_MAX, 2, -1},     /* of a block's first dimension */
+    {LANES_MAX, 2, -1}, /* of a block's first dimension */
     {SHARED_PER_BLOCK, 8, 74},
     {WARP, 10, 87},
     {REGISTERS, 12, 71},
     {CLOCK_KHZ, 13, 5},
-    {ONE, 15, -1},          /* copies overlap kernels */
+    {ONE, 15, -1}, /* copies overlap kernels */
     {UNITS, 16, 63},
     {TIME_LIMIT, 17, 18},
-    {ZERO, 18, 16},         /* integrated */
-    {ONE, 19, 3},           /* maps host memory */
-    {ZERO, 20, 6},          /* compute mode */
-    {ONE, 31, 8},           /* concurrent kernels */
-    {ONE, 32, 0},           /* ECC */
+    {ZERO, 18, 16}, /* integrated */
+    {ONE, 19, 3},   /* maps host memory */
+    {ZERO, 20, 6},  /* compute mode */
+    {ONE, 31, 8},   /* concurrent kernels */
+    {ONE, 32, 0},   /* ECC */
     {BUS, 33, 67},
-    {ZERO, 34, 68},         /* PCI device */
+    {ZERO, 34, 68}, /* PCI device */
     {MEMORY_KHZ, 36, 60},
     {MEMORY_BITS, 37, 59},
     {L2_BYTES, 38, 19},
     {LANES_PER_UNIT, 39, 57},
     {COPY_ENGINES, 40, 2},
-    {ONE, 41, 85},          /* unified addressing */
-    {ZERO, 50, 69},         /* PCI domain */
+    {ONE, 41, 85},  /* unified addressing */
+    {ZERO, 50, 69}, /* PCI domain */
     {MAJOR, 75, 23},
     {MINOR, 76, 61},
-    {ONE, 78, -1},          /* stream priorities */
-    {ZERO, 86, 15},         /* native atomics over the host's link */
-    {ONE, 91, 4},           /* registered memory has the host's address */
+    {ONE, 78, -1},  /* stream priorities */
+    {ZERO, 86, 15}, /* native atomics over the host's link */
+    {ONE, 91, 4},   /* registered memory has the host's address */
     {COOPERATIVE, 95, 10},
     {BLOCKS_PER_UNIT, 106, 25},
-    {ONE, 115, -1},         /* memory pools */
+    {ONE, 115, -1}, /* memory pools */
     {CLUSTERS, 120, -1},
     {TICKS_KHZ, -1, 10000}, /* clock that kernels read */
     {TICKS_KHZ, -1, 10017},
-    {ONE, -1, 10016},       /* fine-grained memory */
+    {ONE, -1, 10016}, /* fine-grained memory */
 };
 
 static int value_of(const rk_sim_device *device, fact what)
@@ -121,10 +121,10 @@ rk_sim_result rk_sim_function_fact(const rk_sim_module *module, int attribute, i
     switch (attribute) {
     case 0: *out_value = 1024; return RK_SIM_OK; /* threads per block */
     case 1: *out_value = (int)module->code.shared_bytes; return RK_SIM_OK;
-    case 2:                                 /* constant bytes */
-    case 3: *out_value = 0; return RK_SIM_OK; /* local bytes */
+    case 2:                                    /* constant bytes */
+    case 3: *out_value = 0; return RK_SIM_OK;  /* local bytes */
     case 4: *out_value = 40; return RK_SIM_OK; /* registers */
-    case 5:                                  /* PTX version */
+    case 5:                                    /* PTX version */
     case 6: *out_value = (int)rk_sim_config()->arch; return RK_SIM_OK;
     case 8: *out_value = 49152 - (int)module->code.shared_bytes; return RK_SIM_OK;
     default: return RK_SIM_INVALID;
@@ -136,8 +136,7 @@ bool rk_sim_can_reach(const rk_sim_device *device, const rk_sim_device *peer)
     return device != peer && rk_sim_config()->link != RK_SIM_LINK_NONE;
 }
 
-rk_sim_result rk_sim_peer_enable(rk_sim_device *device, const rk_sim_device *peer,
-                                 const char *call)
+rk_sim_result rk_sim_peer_enable(rk_sim_device *device, const rk_sim_device *peer, const char *call)
 {
     if (!rk_sim_can_reach(device, peer) || device->vendor != peer->vendor) {
         return RK_SIM_NO_PEER;

@@ -214,9 +214,8 @@ RK_SIM_EXPORT(hipDeviceEnablePeerAccess, int peer, unsigned flags)
     if (result == RK_SIM_OK && flags != 0) {
         result = RK_SIM_INVALID;
     }
-    return CODE(result == RK_SIM_OK
-                    ? rk_sim_peer_enable(device, other, "hipDeviceEnablePeerAccess")
-                    : result);
+    return CODE(result == RK_SIM_OK ? rk_sim_peer_enable(device, other, "hipDeviceEnablePeerAccess")
+                                    : result);
 }
 
 RK_SIM_EXPORT(hipDeviceSynchronize, void)
@@ -260,9 +259,8 @@ static int release(const char *call, rk_sim_memory_kind kind, const void *pointe
 {
     rk_sim_device *device = NULL;
     rk_sim_result result = rk_sim_hip_idle(call, &device);
-    return CODE(result == RK_SIM_OK
-                    ? rk_sim_memory_free(device, kind, (uint64_t)(uintptr_t)pointer)
-                    : result);
+    return CODE(result == RK_SIM_OK ? rk_sim_memory_free(device, kind, (uint64_t)(uintptr_t)pointer)
+                                    : result);
 }
 
 RK_SIM_EXPORT(hipMalloc, void **out_pointer, size_t bytes)

@@ -95,8 +95,7 @@ RK_SIM_EXPORT(hipMemsetD8, void *to, unsigned char value, size_t bytes)
 
 /* ---- Streams and events -------------------------------------------------------------------- */
 
-RK_SIM_EXPORT(hipStreamCreateWithPriority, rk_sim_stream **out_stream, unsigned flags,
-              int priority)
+RK_SIM_EXPORT(hipStreamCreateWithPriority, rk_sim_stream **out_stream, unsigned flags, int priority)
 {
     rk_sim_device *device = NULL;
     (void)priority; /* any number is brought into the range */
@@ -104,10 +103,9 @@ RK_SIM_EXPORT(hipStreamCreateWithPriority, rk_sim_stream **out_stream, unsigned 
     if (result == RK_SIM_OK && flags > 1) {
         result = RK_SIM_INVALID;
     }
-    return CODE(result == RK_SIM_OK
-                    ? rk_sim_stream_create(device, (flags & STREAM_NON_BLOCKING) == 0, 0,
-                                           out_stream)
-                    : result);
+    return CODE(result == RK_SIM_OK ? rk_sim_stream_create(
+                                          device, (flags & STREAM_NON_BLOCKING) == 0, 0, out_stream)
+                                    : result);
 }
 
 RK_SIM_EXPORT(hipStreamCreateWithFlags, rk_sim_stream **out_stream, unsigned flags)

@@ -34,8 +34,8 @@ bool rk_sim_inject(rk_sim_device *device, const char *fault)
     }
     bool xid = sscanf(fault, "xid=%3u%n", &value, &used) == 1 && fault[used] == '\0';
     bool heat = !xid && sscanf(fault, "heat=%3u%n", &value, &used) == 1 && fault[used] == '\0';
-    bool ecc = !xid && !heat && sscanf(fault, "ecc=%9u%n", &value, &used) == 1 &&
-               fault[used] == '\0';
+    bool ecc =
+        !xid && !heat && sscanf(fault, "ecc=%9u%n", &value, &used) == 1 && fault[used] == '\0';
     rk_mutex_lock(&device->lock);
     if (xid) {
         device->xids[device->xid_count++ % RK_SIM_XID_MAX] = value;

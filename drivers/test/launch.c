@@ -23,8 +23,8 @@ static uint64_t image_bytes(const void *image)
     uint64_t end = head->e_shoff + (uint64_t)head->e_shnum * head->e_shentsize;
     const uint8_t *bytes = image;
     for (uint32_t i = 0; i < head->e_phnum; i++) {
-        const Elf64_Phdr *part =
-            (const Elf64_Phdr *)(const void *)(bytes + head->e_phoff + (size_t)i * head->e_phentsize);
+        const Elf64_Phdr *part = (const Elf64_Phdr *)(const void *)(bytes + head->e_phoff +
+                                                                    (size_t)i * head->e_phentsize);
         end = RK_MAX(end, part->p_offset + part->p_filesz);
     }
     for (uint32_t i = 0; i < head->e_shnum; i++) {
@@ -50,8 +50,10 @@ rk_sim_result rk_sim_module_load(rk_sim_device *device, const void *image, const
     }
     uint64_t bytes = image_bytes(image);
     if (bytes == 0) {
-        (void)fprintf(stderr, "rk-test-gpu: %s: the image is no ELF file; the test driver takes "
-                              "the CPU code of a bundle\n", call);
+        (void)fprintf(stderr,
+                      "rk-test-gpu: %s: the image is no ELF file; the test driver takes "
+                      "the CPU code of a bundle\n",
+                      call);
         return RK_SIM_BAD_IMAGE;
     }
     if (((const Elf64_Ehdr *)image)->e_type != ET_DYN) {
@@ -189,8 +191,10 @@ static rk_sim_result check_params(const rk_sim_launch *launch, rk_sim_op *op)
         rk_sim_result result = translate(device, launch->params[i], i == 2, bytes[i], out[i]);
         if (result != RK_SIM_OK) {
             /* On hardware the kernel would end with this error a moment later. */
-            (void)fprintf(stderr, "rk-test-gpu: kernel parameter '%s' is no address that this "
-                                  "device can reach\n", names[i]);
+            (void)fprintf(stderr,
+                          "rk-test-gpu: kernel parameter '%s' is no address that this "
+                          "device can reach\n",
+                          names[i]);
             return result;
         }
     }
@@ -219,8 +223,8 @@ rk_sim_result rk_sim_kernel_launch(const rk_sim_launch *launch)
         result = check_shape(launch);
     }
     if (result == RK_SIM_OK) {
-        result = rk_sim_function_load(launch->module,
-                                      "the first launch of a function (lazy loading)");
+        result =
+            rk_sim_function_load(launch->module, "the first launch of a function (lazy loading)");
     }
     rk_sim_op op = {.kind = RK_SIM_OP_KERNEL,
                     .code = launch->module->code,

@@ -138,8 +138,8 @@ rk_sim_result rk_sim_memory_register(rk_sim_device *device, void *host, uint64_t
     bool taken = false;
     rk_mutex_lock(&table_lock);
     for (rk_sim_memory *m = table; m != NULL && !taken; m = m->next) {
-        taken = m->device->vendor == device->vendor &&
-                address < m->address + m->bytes && m->address < address + bytes;
+        taken = m->device->vendor == device->vendor && address < m->address + m->bytes &&
+                m->address < address + bytes;
     }
     if (!taken) {
         memory->next = table;
@@ -157,9 +157,8 @@ rk_sim_result rk_sim_memory_free(rk_sim_device *device, rk_sim_memory_kind kind,
 {
     rk_mutex_lock(&table_lock);
     rk_sim_memory **link = &table;
-    while (*link != NULL &&
-           ((*link)->address != address || (*link)->kind != kind ||
-            (*link)->device->vendor != device->vendor)) {
+    while (*link != NULL && ((*link)->address != address || (*link)->kind != kind ||
+                             (*link)->device->vendor != device->vendor)) {
         link = &(*link)->next;
     }
     rk_sim_memory *memory = *link;

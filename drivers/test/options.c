@@ -95,8 +95,8 @@ static rk_status parse_number(const key *k, const char *value, int base, uint64_
     char *end = NULL;
     errno = 0;
     unsigned long long number = strtoull(value, &end, base);
-    bool digit = (value[0] >= '0' && value[0] <= '9') || (base == 16 && value[0] != '\0' &&
-                                                          strchr("abcdefABCDEF", value[0]) != NULL);
+    bool digit = (value[0] >= '0' && value[0] <= '9') ||
+                 (base == 16 && value[0] != '\0' && strchr("abcdefABCDEF", value[0]) != NULL);
     if (!digit || *end != '\0' || errno != 0) {
         return refuse(err, k->name, value,
                       base == 16 ? "is not a hexadecimal number" : "is not a whole number");
@@ -151,12 +151,8 @@ static rk_status parse_value(const key *k, const char *value, rk_sim_options *op
         status = parse_number(k, value, 10, &parsed, err);
         *number = status == RK_OK ? parsed + 1 : *number;
         return status;
-    case SIZE:
-        status = rk_value_parse_size(value, &parsed, err);
-        break;
-    case DURATION:
-        status = rk_value_parse_duration(value, &parsed, err);
-        break;
+    case SIZE: status = rk_value_parse_size(value, &parsed, err); break;
+    case DURATION: status = rk_value_parse_duration(value, &parsed, err); break;
     case LINK:
         status = parse_choice(k, value, LINKS, &choice, err);
         options->link = status == RK_OK ? (rk_sim_link)choice : options->link;

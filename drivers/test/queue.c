@@ -196,8 +196,8 @@ static rk_sim_queue *queue_take(rk_sim_device *device)
         made++;
         idlest = idlest == NULL || q->users < idlest->users ? q : idlest;
     }
-    if (idlest != NULL && (idlest->users == 0 ||
-                           (device->queue_count != 0 && made >= device->queue_count))) {
+    if (idlest != NULL &&
+        (idlest->users == 0 || (device->queue_count != 0 && made >= device->queue_count))) {
         idlest->users++;
         return idlest;
     }
@@ -285,7 +285,7 @@ rk_sim_result rk_sim_stream_query(rk_sim_stream *stream)
 {
     rk_sim_device *device = stream->object.device;
     rk_mutex_lock(&device->lock);
-    rk_sim_result result = device->lost                                ? RK_SIM_LOST
+    rk_sim_result result = device->lost                               ? RK_SIM_LOST
                            : stream->queue->completed >= stream->last ? RK_SIM_OK
                                                                       : RK_SIM_NOT_READY;
     rk_mutex_unlock(&device->lock);
@@ -301,8 +301,7 @@ rk_sim_result rk_sim_stream_behind_kernel(rk_sim_stream *stream, const char *cal
     rk_sim_device *device = stream->object.device;
     rk_mutex_lock(&device->lock);
     bool behind = stream->queue->resident != 0;
-    for (rk_sim_object *o = device->objects; o != NULL && stream->is_default;
-         o = o->next) {
+    for (rk_sim_object *o = device->objects; o != NULL && stream->is_default; o = o->next) {
         if (o->kind == RK_SIM_STREAM && ((rk_sim_stream *)o)->blocking) {
             behind = behind || ((rk_sim_stream *)o)->resident != 0;
         }
@@ -389,8 +388,8 @@ void rk_sim_event_destroy(rk_sim_event *event)
 
 rk_sim_result rk_sim_event_elapsed(rk_sim_event *from, rk_sim_event *to, float *out_ms)
 {
-    rk_sim_result result = from->stream == NULL || to->stream == NULL ? RK_SIM_BAD_HANDLE
-                                                                      : rk_sim_event_query(from);
+    rk_sim_result result =
+        from->stream == NULL || to->stream == NULL ? RK_SIM_BAD_HANDLE : rk_sim_event_query(from);
     result = result == RK_SIM_OK ? rk_sim_event_query(to) : result;
     if (result == RK_SIM_OK) {
         *out_ms = (float)((double)(int64_t)(to->done_ns - from->done_ns) / 1e6);

@@ -39,11 +39,11 @@
       "hipErrorLaunchOutOfResources", "too many resources requested for launch")                   \
     X(PEER_ENABLED, 704, "CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED", 704,                            \
       "hipErrorPeerAccessAlreadyEnabled", "peer access is already enabled")                        \
-    X(PRIMARY_ACTIVE, 708, "CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE", 708,                               \
-      "hipErrorSetOnActiveProcess", "cannot set while device is active in this process")           \
+    X(PRIMARY_ACTIVE, 708, "CUDA_ERROR_PRIMARY_CONTEXT_ACTIVE", 708, "hipErrorSetOnActiveProcess", \
+      "cannot set while device is active in this process")                                         \
     X(DESTROYED, 709, "CUDA_ERROR_CONTEXT_IS_DESTROYED", 709, "hipErrorContextIsDestroyed",        \
       "context is destroyed")                                                                      \
-    X(REGISTERED_ALREADY, 712, "CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED", 712,                           \
+    X(REGISTERED_ALREADY, 712, "CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED", 712,                   \
       "hipErrorHostMemoryAlreadyRegistered",                                                       \
       "part or all of the requested memory range is already mapped")                               \
     X(NOT_REGISTERED, 713, "CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED", 713,                           \

@@ -91,7 +91,7 @@ struct rk_sim_device {
     uint32_t xid_count;
     rk_sim_object *objects;
     rk_sim_queue *queues;
-    rk_sim_queue *ended;    /* those whose threads were stopped */
+    rk_sim_queue *ended; /* those whose threads were stopped */
     uint32_t queue_count;
     uint32_t streams_made;
     rk_sim_stream *default_stream;

@@ -34,8 +34,8 @@ struct rk_cpu_exec {
     rk_env env;
     uint32_t block_count; /* all of them, a poller included */
     uint32_t shared_bytes;
-    uint32_t live;     /* blocks that have not left; the last one calls on_exit */
-    uint32_t left;     /* 1 when all have left: a word to wait on */
+    uint32_t live; /* blocks that have not left; the last one calls on_exit */
+    uint32_t left; /* 1 when all have left: a word to wait on */
     bool remote;
     uint32_t stop;     /* 1: blocks leave at their next barrier or idle moment */
     uint32_t recorded; /* 1: a block writes, or has written, the panic and fault record */

@@ -36,8 +36,7 @@ void rk_cpu_remote_idle(rk_ctx *k, rk_u32 (*ready)(rk_ctx *k))
     leave_if_stopped(k);
     rk_cpu_awake_add(-blocks);
     struct timespec nap = {.tv_nsec = NAP_MIN_NS};
-    while (ready(k) == 0 &&
-           rk_word_load_acquire(&((rk_cpu_block *)k->driver)->exec->stop) == 0) {
+    while (ready(k) == 0 && rk_word_load_acquire(&((rk_cpu_block *)k->driver)->exec->stop) == 0) {
         (void)nanosleep(&nap, NULL); /* an early end only makes it look sooner */
         nap.tv_nsec = RK_MIN(2 * nap.tv_nsec, NAP_MAX_NS);
     }
