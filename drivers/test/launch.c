@@ -1,6 +1,6 @@
 /*
- * launch.c: modules and kernels. A module is the kernel's CPU code, plain or with fibers; its blocks
- * are threads (lib/device/cpu), and its parameters are translated as a device would see them.
+ * launch.c: modules and kernels. A module is the kernel's CPU code, plain or with fibers; its
+ * blocks are threads (lib/device/cpu), and its parameters are translated as a device sees them.
  */
 #include "base/clock.h"
 #include "drivers/test/work.h"
@@ -13,7 +13,8 @@
 #define SHARED_MAX 49152u /* per block, without asking for more */
 #define PARAM_COUNT 3u
 
-/* The length of an ELF image: nobody tells it. 0 if it is none. Trusts the image, as hardware does. */
+/* The length of an ELF image, which nobody tells; 0 if it is none. The image is trusted, as by the
+ * vendors' libraries. */
 static uint64_t image_bytes(const void *image)
 {
     const Elf64_Ehdr *head = image;

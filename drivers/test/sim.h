@@ -1,6 +1,6 @@
 /*
- * sim.h: the devices behind both fronts (cuda*.c, hip*.c): state, memory, faults. What they do is in
- * work.h.
+ * sim.h: the devices behind both fronts (cuda*.c, hip*.c): state, memory, faults. What they do is
+ * in work.h.
  *
  * Locks: everything of a device is under its lock, and `changed` is broadcast after each change.
  * The table of memory has a lock of its own (memory.c), which is taken last. Execution of copies
