@@ -176,7 +176,7 @@ static rk_status explain(const gpu_driver *driver, gpu_result result, rk_err *er
     const gpu_vendor *vendor = driver->vendor;
     const char *text = gpu_error_text(driver, result);
     bool denied = !driver->test && access(vendor->device_file, R_OK | W_OK) != 0 && errno == EACCES;
-    if (denied || result == 800) {
+    if (denied || result == GPU_NOT_PERMITTED || result == GPU_SYSTEM_REFUSED) {
         return rk_err_set(err, RK_PERMISSION, "%s: no permission to use the devices (%s): %s",
                           driver->name, denied ? vendor->device_file : text,
                           vendor->permission_advice);

@@ -10,11 +10,13 @@
 
 /* Results that both vendors number alike. */
 #define GPU_OUT_OF_MEMORY 2
+#define GPU_SYSTEM_REFUSED 304
 #define GPU_NOT_READY 600
 #define GPU_OUT_OF_RESOURCES 701
 #define GPU_ALREADY_REGISTERED 712
 #define GPU_LAUNCH_FAILED 719
 #define GPU_TOO_LARGE 720
+#define GPU_NOT_PERMITTED 800
 #define GPU_NOT_SUPPORTED 801
 
 typedef enum gpu_attribute {

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CASES_MAX 48
+#define CASES_MAX 96
 
 const rk_driver_ops *gpu_module_driver(const char *name)
 {
