@@ -187,6 +187,9 @@ static rk_status connect_work(rk_device *device, void *context)
     const rk_u32 closed = 0;
     rk_status status = gpu_copy_now(device, arena, at, &entry, NULL, sizeof entry);
     gpu_ptr peer = request->to->arena->ptr + there->peer;
+    if (device->api->test_address != NULL) {
+        peer = device->api->test_address(peer);
+    }
     if (status != RK_OK ||
         (entry.state == 1 && entry.peer == peer && entry.kernel_id == there->kernel_id)) {
         return status;

@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WHOLE 1000000u /* a multiprocessor, in parts */
+#define WHOLE 1000000u  /* a multiprocessor, in parts */
+#define UNITS_MAX 1024u /* multiprocessors that are told apart */
 
 typedef struct launch_request {
     const rk_exec_args *args;
@@ -23,51 +24,75 @@ typedef struct launch_request {
 
 /* ---- Does it fit --------------------------------------------------------------------------- */
 
-/*
- * Parts of each multiprocessor that kernels of the whole device hold: the device spreads blocks
- * evenly, and of a kernel of which n blocks fit on a multiprocessor one block takes 1/n of it.
- */
-static uint32_t parts_taken(const rk_device *device)
+/* How much of each multiprocessor kernels of the whole device hold. */
+typedef struct load {
+    uint32_t units;
+    uint32_t parts[UNITS_MAX];
+} load;
+
+/* A device gives a block to the multiprocessor with the most room. */
+static void load_place(load *on, uint32_t blocks, uint32_t per_unit)
 {
-    uint64_t taken = 0;
-    for (const rk_exec *exec = device->residents; exec != NULL; exec = exec->next) {
-        if (exec->slot->units == 0) {
-            uint32_t each = (exec->grid + device->caps.units - 1) / device->caps.units;
-            taken += ((uint64_t)each * WHOLE + exec->per_unit - 1) / exec->per_unit;
+    for (uint32_t i = 0; i < blocks; i++) {
+        uint32_t least = 0;
+        for (uint32_t unit = 1; unit < on->units; unit++) {
+            least = on->parts[unit] < on->parts[least] ? unit : least;
         }
+        on->parts[least] += WHOLE / per_unit;
     }
-    return taken < WHOLE ? (uint32_t)taken : WHOLE;
 }
 
-static uint32_t units_open(const rk_device *device, const gpu_slot *slot)
+static uint32_t load_room(const load *on, uint32_t unit, uint32_t per_unit)
 {
-    if (slot->units > 0) {
-        return slot->units;
+    return on->parts[unit] < WHOLE ? (WHOLE - on->parts[unit]) / (WHOLE / per_unit) : 0;
+}
+
+/*
+ * Blocks that fit beside what is resident, and the least room of a multiprocessor. Where shares are
+ * in use it is not known which multiprocessors are theirs: then each counts as the fullest.
+ */
+static uint64_t room_for(const rk_device *device, const rk_exec *exec, uint32_t *out_units,
+                         uint32_t *out_least)
+{
+    load on = {.units = RK_MIN(device->caps.units, UNITS_MAX)};
+    uint32_t open = on.units;
+    for (const rk_exec *other = device->residents; other != NULL; other = other->next) {
+        if (other->slot->units == 0) {
+            load_place(&on, other->grid, other->per_unit);
+        } else {
+            open -= RK_MIN(open, other->slot->units);
+        }
     }
-    uint32_t units = device->caps.units;
-    for (const rk_exec *exec = device->residents; exec != NULL; exec = exec->next) {
-        units -= RK_MIN(units, exec->slot->units);
+    uint64_t sum = 0;
+    uint32_t least = exec->per_unit;
+    for (uint32_t unit = 0; unit < on.units; unit++) {
+        uint32_t room = load_room(&on, unit, exec->per_unit);
+        sum += room;
+        least = RK_MIN(least, room);
     }
-    return units;
+    bool shared = exec->slot->units > 0 || open < on.units;
+    *out_units = exec->slot->units > 0 ? exec->slot->units : open;
+    *out_least = least;
+    return shared ? (uint64_t)least * *out_units : sum;
 }
 
 static rk_status check_fit(rk_device *device, const rk_exec *exec, rk_err *err)
 {
-    uint32_t units = units_open(device, exec->slot);
-    uint32_t each = (uint32_t)((uint64_t)exec->per_unit * (WHOLE - parts_taken(device)) / WHOLE);
-    uint64_t room = (uint64_t)each * units;
+    uint32_t units = 0;
+    uint32_t each = 0;
+    uint64_t room = room_for(device, exec, &units, &each);
     if (exec->grid <= room) {
         return RK_OK;
     }
     if (device->residents != NULL) {
         return rk_err_set(err, RK_LIMIT,
                           "kernel '%s' of %u blocks with %u lanes does not fit on %s beside '%s', "
-                          "which is resident with %u blocks: there is room for %llu (%u on each of "
-                          "%u multiprocessors, %u on an empty one); use fewer blocks or lanes, or "
-                          "park the other",
+                          "which is resident with %u blocks: there is room for %llu (on %u "
+                          "multiprocessors, of which each holds %u when empty); use fewer blocks "
+                          "or lanes, or park the other",
                           exec->name, exec->grid, exec->lanes, device->caps.name,
                           device->residents->name, device->residents->grid,
-                          (unsigned long long)room, each, units, exec->per_unit);
+                          (unsigned long long)room, units, exec->per_unit);
     }
     return rk_err_set(err, RK_LIMIT,
                       "kernel '%s' of %u blocks with %u lanes does not fit on %s: there is room "

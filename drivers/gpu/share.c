@@ -22,6 +22,15 @@ static bool can_share(const rk_device *device)
            api->green_destroy != NULL && api->green_stream != NULL;
 }
 
+static rk_status refuse_unable(const rk_device *device, rk_err *err)
+{
+    return rk_err_set(err, RK_UNSUPPORTED,
+                      "%s cannot give a kernel a share of its multiprocessors: the driver has no "
+                      "green contexts (they come with CUDA 12.4); launch it on the whole device, "
+                      "without RK_GPU_SHARES",
+                      device->caps.name);
+}
+
 /* What has not been given to planned shares. */
 static gpu_result rest_get(rk_device *device)
 {
@@ -58,7 +67,9 @@ static rk_status share_make(rk_device *device, uint32_t units, bool planned, gpu
 {
     gpu_result result = rest_get(device);
     if (result != 0) {
-        return gpu_fail(device, result, err, "asking for the multiprocessors");
+        return result == GPU_NOT_SUPPORTED
+                   ? refuse_unable(device, err)
+                   : gpu_fail(device, result, err, "asking for the multiprocessors");
     }
     if (units > device->rest.sm_count) {
         return rk_err_set(err, RK_LIMIT,
@@ -102,11 +113,7 @@ rk_status gpu_share_get(rk_device *device, uint32_t units, gpu_slot **out_slot, 
 {
     gpu_slot *best = NULL;
     if (!can_share(device)) {
-        return rk_err_set(err, RK_UNSUPPORTED,
-                          "%s cannot give a kernel a share of its multiprocessors: the driver has "
-                          "no green contexts (they come with CUDA 12.4); launch it on the whole "
-                          "device",
-                          device->caps.name);
+        return refuse_unable(device, err);
     }
     for (uint32_t i = 0; i < device->slot_count; i++) {
         gpu_slot *slot = &device->slots[i];
@@ -139,10 +146,7 @@ rk_status gpu_shares_plan(rk_device *device, rk_err *err)
         return RK_OK;
     }
     if (!can_share(device)) {
-        return rk_err_set(err, RK_UNSUPPORTED,
-                          "%s: RK_GPU_SHARES is set, but the driver has no green contexts (they "
-                          "come with CUDA 12.4); unset it",
-                          device->caps.name);
+        return refuse_unable(device, err);
     }
     for (const char *at = text; *at != '\0';) {
         char *end;

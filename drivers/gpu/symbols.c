@@ -54,9 +54,12 @@ rk_status gpu_api_open(gpu_api *out_api, unsigned vendor, const char *const *lib
         return RK_NOT_FOUND;
     }
     (void)snprintf(api.path, sizeof api.path, "%s", libraries[0]);
+    int (*test_missing)(const char *name);
+    bool is_test = take(api.library, "rkTestDriverMissing", &test_missing);
     for (size_t i = 0; i < RK_COUNT_OF(rows); i++) {
         const char *name = vendor == GPU_CUDA ? rows[i].cuda : rows[i].hip;
-        bool found = name != NULL && take(api.library, name, (char *)&api + rows[i].offset);
+        bool found = name != NULL && !(is_test && test_missing(name) != 0) &&
+                     take(api.library, name, (char *)&api + rows[i].offset);
         if (i == 0 && found) { /* now that something of it is known, where it lies is as well */
             Dl_info info;
             void *address;
@@ -74,6 +77,7 @@ rk_status gpu_api_open(gpu_api *out_api, unsigned vendor, const char *const *lib
         }
     }
     (void)take(api.library, "rkTestDriverCodeKinds", &api.test_code_kinds);
+    (void)take(api.library, "rkTestDriverAddress", &api.test_address);
     if (vendor == GPU_HIP) {
         (void)take(api.library, "hipGetErrorString", &api.hip_error_text);
     }

@@ -127,7 +127,9 @@ typedef struct gpu_api {
     GPU_SYMBOLS(GPU_SYMBOL_MEMBER)
 #undef GPU_SYMBOL_MEMBER
     const char *(*hip_error_text)(gpu_result); /* hipGetErrorString; NULL for CUDA */
-    uint32_t (*test_code_kinds)(void);         /* the test library only, else NULL */
+    /* Of the test library only, else NULL (drivers/test/README.md). */
+    uint32_t (*test_code_kinds)(void);
+    uint64_t (*test_address)(uint64_t pointer);
 } gpu_api;
 
 /*

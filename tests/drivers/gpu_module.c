@@ -15,15 +15,28 @@
 
 #define CASES_MAX 96
 
-const rk_driver_ops *gpu_module_driver(const char *name)
+static void *open_library(const char *name)
 {
     char path[512];
-    (void)snprintf(path, sizeof path, "%s/lib/ringkernel/drivers/rk-gpu.so",
-                   getenv("RK_BUILD_DIR") != NULL ? getenv("RK_BUILD_DIR") : "build");
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (module == NULL) {
+    (void)snprintf(path, sizeof path, "%s/lib/ringkernel/drivers/%s",
+                   getenv("RK_BUILD_DIR") != NULL ? getenv("RK_BUILD_DIR") : "build", name);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
         fail_msg("%s", dlerror());
     }
+    return library;
+}
+
+void *gpu_module_test_symbol(const char *name)
+{
+    void *symbol = dlsym(open_library("rk-test-gpu.so"), name);
+    assert_non_null(symbol);
+    return symbol;
+}
+
+const rk_driver_ops *gpu_module_driver(const char *name)
+{
+    void *module = open_library("rk-gpu.so");
     void *symbol = dlsym(module, RK_DRIVER_MODULE_SYMBOL);
     assert_non_null(symbol);
     rk_driver_module_fn find;

@@ -9,6 +9,9 @@
 /* The table of a driver of the module; the test fails if there is none. */
 const rk_driver_ops *gpu_module_driver(const char *name);
 
+/* A function of the test library, which a device has been opened on. */
+void *gpu_module_test_symbol(const char *name);
+
 /*
  * A test case that runs in a process of its own, with environment variables "NAME=value": libraries
  * read theirs once, and a driver keeps the library that it has found.

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "drivers/gpu_module.h"
 #include "drivers/rig.h"
+#include "drivers/test/test_gpu.h"
 #include "support/skip.h"
 #include <errno.h>
 #include <sched.h>
@@ -468,13 +469,14 @@ static void test_no_shares(void **state)
 
 /* ---- Loss and recovery ----------------------------------------------------------------------- */
 
-static void inject(const char *text)
+/* A fault on the first test device. */
+static void inject(const char *fault)
 {
-    const char *path = getenv("RK_TEST_CONTROL");
-    FILE *file = fopen(path, "a");
-    assert_non_null(file);
-    assert_true(fprintf(file, "%s\n", text) > 0);
-    assert_int_equal(fclose(file), 0);
+    uint32_t device = is_hip() ? RK_TEST_GPU_HIP(0) : RK_TEST_GPU_CUDA(0);
+    int (*function)(uint32_t device, const char *fault);
+    void *symbol = gpu_module_test_symbol("rkTestDriverInject");
+    memcpy(&function, &symbol, sizeof function);
+    assert_int_equal(function(device, fault), 0);
 }
 
 static void refuses_when_lost(rig *r, rig_kernel *kernel)
@@ -684,7 +686,7 @@ static const struct {
     {"routes", "drain", NULL, test_routes, true, true},
     {"lease", "drain", "RK_GPU_LEASE=1", test_lease, true, true},
     {"lease_poller", "drain,watchdog", NULL, test_lease_poller, true, true},
-    {"resident", "drain,memory=24M", NULL, test_resident, true, true},
+    {"resident", "drain,memory=24MiB", NULL, test_resident, true, true},
     {"reserve", "drain", "RK_GPU_RESERVE=12288", test_reserve, true, true},
     {"too_large", "drain", NULL, test_too_large, true, true},
     {"streams", "drain", NULL, test_streams, true, true},
@@ -699,7 +701,7 @@ static const struct {
     {"old_hip", "hip_version=40321131", NULL, test_old, false, true},
     {"no_permission", "permission", NULL, test_no_permission, true, true},
     {"no_device", "nodevice", NULL, test_no_device, true, true},
-    {"out_of_memory", "memory=32M", NULL, test_out_of_memory, true, true},
+    {"out_of_memory", "memory=32MiB", NULL, test_out_of_memory, true, true},
     {"bad_code", "", NULL, test_bad_code, true, true},
     {"poor_cuda",
      "drain,nocoop,missing=cuFuncLoad,missing=cuMemHostRegister_v2,missing="
@@ -716,10 +718,8 @@ static const struct {
 int main(int argc, char **argv)
 {
     static gpu_case cases[CASES_MAX];
-    static char texts[CASES_MAX][4][320];
-    char control[64];
+    static char texts[CASES_MAX][3][320];
     size_t count = 0;
-    (void)snprintf(control, sizeof control, "/tmp/rk-test-gpu-%ld", (long)getpid());
     for (size_t i = 0; i < CASES_MAX; i++) {
         bool hip = i >= RK_COUNT_OF(table);
         size_t row = i % RK_COUNT_OF(table);
@@ -730,8 +730,7 @@ int main(int argc, char **argv)
                        hip ? "hip" : "cuda");
         (void)snprintf(texts[count][1], sizeof texts[0][0], "RK_TEST_DRIVER=%s",
                        hip ? "hip-test" : "cuda-test");
-        (void)snprintf(texts[count][2], sizeof texts[0][0], "RK_TEST_GPU=control=%s%s%s", control,
-                       table[row].devices[0] != '\0' ? "," : "", table[row].devices);
+        (void)snprintf(texts[count][2], sizeof texts[0][0], "RK_TEST_GPU=%s", table[row].devices);
         cases[count] = (gpu_case){
             .name = texts[count][0],
             .environment = {texts[count][1], texts[count][2], table[row].setting, NULL},
@@ -739,12 +738,5 @@ int main(int argc, char **argv)
         };
         count++;
     }
-    if (argc == 1) {
-        (void)setenv("RK_TEST_CONTROL", control, 1);
-    }
-    int failed = gpu_cases_main(argc, argv, cases, count);
-    if (argc == 1) {
-        (void)unlink(control);
-    }
-    return failed;
+    return gpu_cases_main(argc, argv, cases, count);
 }

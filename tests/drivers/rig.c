@@ -23,10 +23,10 @@ void rig_open(rig *out_rig, const rk_driver_ops *ops)
     ops->caps(out_rig->device, &out_rig->caps);
 }
 
-void rig_close(rig *rig)
+void rig_close(rig *r)
 {
-    rig->ops->close(rig->device);
-    rk_bundle_close(rig->bundle);
+    r->ops->close(r->device);
+    rk_bundle_close(r->bundle);
 }
 
 static void must(rk_status status, const rk_err *err)
@@ -75,33 +75,33 @@ void rig_lay_out(rig_kernel *kernel, const rig_options *options)
     kernel->started = false;
 }
 
-rk_status rig_try_make(rig *rig, const char *name, const rig_options *options,
-                       rig_kernel *out_kernel, rk_err *err)
+rk_status rig_try_make(rig *r, const char *name, const rig_options *options, rig_kernel *out_kernel,
+                       rk_err *err)
 {
     static const rig_options usual;
     const rig_options *o = options != NULL ? options : &usual;
     rig_kernel *kernel = out_kernel;
     memset(kernel, 0, sizeof *kernel);
-    kernel->rig = rig;
+    kernel->rig = r;
     kernel->name = name;
     kernel->next_id = 1;
-    const rk_schema *schema = rk_bundle_schema(rig->bundle);
+    const rk_schema *schema = rk_bundle_schema(r->bundle);
     uint64_t params[2] = {o->cells > 0 ? o->cells : 4096, o->talk ? 1 : 0};
     rk_layout_options sizes = {.block_count = o->blocks > 0 ? o->blocks : 2, .route_count = 4};
     must(rk_layout_compute(schema, 0, params, &sizes, &kernel->layout, err), err);
     const rk_section *section;
-    must(rk_bundle_find_cpu(rig->bundle, o->fiber ? RK_SECTION_FIBER : RK_SECTION_CPU, 0,
-                            RK_ISA_NONE, &section, err),
+    must(rk_bundle_find_cpu(r->bundle, o->fiber ? RK_SECTION_FIBER : RK_SECTION_CPU, 0, RK_ISA_NONE,
+                            &section, err),
          err);
-    rk_status status = rig->ops->load(rig->device, (rk_code_kind)section->kind, section->data,
-                                      section->bytes, &kernel->code, err);
+    rk_status status = r->ops->load(r->device, (rk_code_kind)section->kind, section->data,
+                                    section->bytes, &kernel->code, err);
     if (status == RK_OK) {
-        status = rig->ops->mem_alloc(rig->device, RK_MEM_MAPPED, kernel->layout.mapped_bytes,
-                                     &kernel->mapped, err);
+        status = r->ops->mem_alloc(r->device, RK_MEM_MAPPED, kernel->layout.mapped_bytes,
+                                   &kernel->mapped, err);
     }
     if (status == RK_OK) {
-        status = rig->ops->mem_alloc(rig->device, RK_MEM_ARENA, kernel->layout.arena_bytes,
-                                     &kernel->arena, err);
+        status = r->ops->mem_alloc(r->device, RK_MEM_ARENA, kernel->layout.arena_bytes,
+                                   &kernel->arena, err);
     }
     if (status != RK_OK) {
         rig_drop(kernel);
@@ -111,10 +111,10 @@ rk_status rig_try_make(rig *rig, const char *name, const rig_options *options,
     return RK_OK;
 }
 
-void rig_make(rig *rig, const char *name, const rig_options *options, rig_kernel *out_kernel)
+void rig_make(rig *r, const char *name, const rig_options *options, rig_kernel *out_kernel)
 {
     rk_err err = RK_ERR_INIT;
-    must(rig_try_make(rig, name, options, out_kernel, &err), &err);
+    must(rig_try_make(r, name, options, out_kernel, &err), &err);
 }
 
 void rig_drop(rig_kernel *kernel)

@@ -38,7 +38,7 @@ typedef struct rig_kernel {
 } rig_kernel;
 
 void rig_open(rig *out_rig, const rk_driver_ops *ops);
-void rig_close(rig *rig);
+void rig_close(rig *r);
 
 typedef struct rig_options {
     uint32_t blocks; /* 0: 2 */
@@ -51,9 +51,9 @@ typedef struct rig_options {
 } rig_options;
 
 /* Memory and code; options may be NULL. The other form returns what the driver says. */
-void rig_make(rig *rig, const char *name, const rig_options *options, rig_kernel *out_kernel);
-rk_status rig_try_make(rig *rig, const char *name, const rig_options *options,
-                       rig_kernel *out_kernel, rk_err *err);
+void rig_make(rig *r, const char *name, const rig_options *options, rig_kernel *out_kernel);
+rk_status rig_try_make(rig *r, const char *name, const rig_options *options, rig_kernel *out_kernel,
+                       rk_err *err);
 /* Lays the kernel out as if it had never run. */
 void rig_lay_out(rig_kernel *kernel, const rig_options *options);
 void rig_drop(rig_kernel *kernel);
