@@ -18,9 +18,9 @@
  *
  * Before the include: RK_NAME, and as needed RK_SUMMARY, RK_VERSION, RK_PARAMS, RK_FIELDS,
  * RK_PHASES, RK_FEATURES(X) X(name, "help"), RK_VARIANTS(X) X(f32, "help") X(f64, "help"),
- * RK_CRITICALITY, RK_SHARED_BYTES, and RK_HAS_INIT, RK_HAS_MESSAGE, RK_HAS_COMMAND,
- * RK_HAS_AFTER_STEP, RK_HAS_CHECK,
- * RK_HAS_MIGRATE as 1 for each handler that the file defines. Forms of the lists: kernel/schema.h.
+ * RK_MARKERS(X) X(name, 0xRRGGBB), RK_CRITICALITY, RK_SHARED_BYTES, and RK_HAS_INIT,
+ * RK_HAS_MESSAGE, RK_HAS_COMMAND, RK_HAS_AFTER_STEP, RK_HAS_CHECK, RK_HAS_MIGRATE as 1 for each
+ * handler that the file defines. Forms of the lists: kernel/schema.h; markers: kernel/trace.h.
  *
  * After the include, the handlers:
  *     RK_INIT { }              all blocks, all lanes: fields are zero or as the host filled them

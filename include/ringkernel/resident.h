@@ -41,6 +41,7 @@ typedef struct rk_launch {
     uint32_t inbox_slots;   /* K2K ring; power of two, default 1024 */
     uint64_t slab_bytes;    /* payloads from the host longer than a slot; default 1 MiB */
     uint32_t in_flight_limit; /* unanswered commands; power of two, default 256 */
+    uint32_t trace_slots;     /* records of the timeline (trace.h); power of two, default 4096 */
     rk_restart restart;
     uint32_t restart_limit;     /* restarts within the window; default 3, at most 16 */
     uint64_t restart_window_ns; /* default 60 s */

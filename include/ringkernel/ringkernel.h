@@ -23,6 +23,7 @@
 #include <ringkernel/runtime.h>
 #include <ringkernel/schema.h>
 #include <ringkernel/status.h>
+#include <ringkernel/trace.h>
 #include <ringkernel/telemetry.h>
 #include <ringkernel/version.h>
 

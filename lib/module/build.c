@@ -174,6 +174,7 @@ static const char *hint_for(const char *message)
         {"rk_on_check'", " (RK_HAS_CHECK is 1: write RK_CHECK { })"},
         {"rk_on_migrate'", " (RK_HAS_MIGRATE is 1: write RK_MIGRATE { })"},
         {"`rk_phase_", " (RK_PHASES lists it: write RK_PHASE(name) { })"},
+        {"'RK_MARKER_INDEX_", " (list the marker in RK_MARKERS)"},
         {"'RK_PHASE_INDEX_", " (list the phase in RK_PHASES)"},
         {"'RK_PARAM_INDEX_", " (declare the parameter in RK_PARAMS)"},
         {"'RK_FIELD_INDEX_", " (declare the field in RK_FIELDS)"},

@@ -151,14 +151,18 @@ rk_status rk_profile_capture_auto_begin(rk_err *err)
     rk_status status = RK_OK;
     rk_mutex_lock(&auto_lock);
     const char *wish = auto_done ? NULL : getenv("RK_CAPTURE");
-    auto_done = true;
+    uint32_t tools = 0;
     if (wish != NULL && *wish != '\0') {
-        uint32_t tools = 0;
         status = rk_profile_words("RK_CAPTURE", wish, words, RK_COUNT_OF(words), &tools, err);
         if (status == RK_OK) {
-            auto_tools = tools;
             status = rk_profile_capture_begin(tools, err);
         }
+    }
+    if (status == RK_OK && !auto_done) {
+        auto_done = true;
+        auto_tools = tools;
+    } else if (status != RK_OK) {
+        (void)rk_profile_capture_end(tools, NULL); /* those that did begin */
     }
     rk_mutex_unlock(&auto_lock);
     return status;

@@ -371,13 +371,14 @@ static void setup(void)
         setup_status =
             rk_profile_words("RK_PROFILE", wish, words, RK_COUNT_OF(words), &bits, &setup_err);
         bits = (bits & WORD_NONE) != 0 ? 0 : bits;
+        if (setup_status == RK_OK && bits != 0) {
+            setup_status = rk_profile_enable(bits, &setup_err);
+        }
     } else {
         const char *tool = getenv("NVTX_INJECTION64_PATH");
         bits |= tool != NULL && *tool != '\0' ? RK_PROFILE_NVTX : 0u;
         bits |= rk_roctx_is_present() ? RK_PROFILE_ROCTX : 0u;
-    }
-    if (setup_status == RK_OK && bits != 0) {
-        setup_status = rk_profile_enable(bits, &setup_err);
+        (void)rk_profile_enable(bits, NULL); /* nobody asked for them by name: works without */
     }
 }
 

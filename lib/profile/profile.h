@@ -17,12 +17,13 @@ extern const rk_profiler_ops rk_roctx_ops;
 bool rk_roctx_is_present(void);
 
 /*
- * Reads RK_PROFILE and looks for tools; the first call in a process does it. What is asked for and
- * missing is told in err, whose code the result is; a program goes on without.
+ * Reads RK_PROFILE, or looks for tools; the first call in a process does it. Fails, each time, if
+ * what RK_PROFILE asks for by name is missing.
  */
 rk_status rk_profile_setup(rk_err *err);
 
-/* Captures that RK_CAPTURE asks for: begin before the first launch, end. Once in a process. */
+/* Captures that RK_CAPTURE asks for: begin before the first launch, end. Once in a process; but if
+ * one cannot begin, none does, and the next call tries again. */
 rk_status rk_profile_capture_auto_begin(rk_err *err);
 void rk_profile_capture_auto_end(void);
 

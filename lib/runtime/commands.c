@@ -394,6 +394,12 @@ rk_status rk_kernel_features(rk_kernel *kernel, uint64_t mask, uint64_t *out_id,
     return submit_command(kernel, RK_CMD_FEATURES, mask, NULL, 0, out_id, err);
 }
 
+rk_status rk_commands_trace(rk_kernel *kernel, uint32_t mask, uint32_t every, uint64_t *out_id,
+                            rk_err *err)
+{
+    return submit_command(kernel, RK_CMD_TRACE, mask | (uint64_t)every << 32, NULL, 0, out_id, err);
+}
+
 rk_status rk_kernel_quiesce(rk_kernel *kernel, uint64_t reason, uint64_t *out_id, rk_err *err)
 {
     /* So that one which the kernel reads only after it was started again does not park it again. */

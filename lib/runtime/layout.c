@@ -4,6 +4,7 @@
 #include "runtime/layout.h"
 
 #include "base/value.h"
+#include <ringkernel/abi/trace.h>
 
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #define FIELD_ALIGN_BYTES 64u
 #define PAGE_BYTES 4096u
 #define STAGGER_LINES 13u
+#define DEFAULT_TRACE_SLOTS 4096u
 
 /* bytes is at most RK_LAYOUT_ARENA_MAX or a sum of a few ring sizes: no overflow. */
 static uint64_t align_up(uint64_t bytes, uint64_t align)
@@ -50,6 +52,14 @@ static rk_status take_options(const rk_layout_options *given, rk_layout_options 
     if (status != RK_OK) {
         return status;
     }
+    o.trace_slots = o.trace_slots ? o.trace_slots : DEFAULT_TRACE_SLOTS;
+    if ((o.trace_slots & (o.trace_slots - 1)) != 0 || o.trace_slots < RK_TRACE_SLOTS_MIN ||
+        o.trace_slots > RK_TRACE_SLOTS_MAX) {
+        return rk_err_set(err, RK_INVALID,
+                          "the timeline cannot have %u records; choose a power of two from %u to "
+                          "%u",
+                          o.trace_slots, RK_TRACE_SLOTS_MIN, RK_TRACE_SLOTS_MAX);
+    }
     if (o.route_count > RK_ROUTE_MAX) {
         return rk_err_set(err, RK_LIMIT, "a kernel can have %d routes, %u are asked for",
                           RK_ROUTE_MAX, o.route_count);
@@ -71,7 +81,9 @@ static void place_mapped(rk_layout *layout)
     layout->k2h = at;
     at = align_up(at + RK_RING_SPSC_BYTES(o->k2h_slots), PART_ALIGN_BYTES);
     layout->slab = at;
-    layout->mapped_bytes = align_up(at + o->slab_bytes, PAGE_BYTES);
+    at = align_up(at + o->slab_bytes, PART_ALIGN_BYTES);
+    layout->trace = at;
+    layout->mapped_bytes = align_up(at + RK_TRACE_RING_BYTES(o->trace_slots), PAGE_BYTES);
 }
 
 static void place_head(rk_layout *layout)

@@ -1,7 +1,7 @@
 /*
  * layout.h: where everything lies in the two memory areas of a kernel (abi/control.h).
  *
- *   mapped page   rk_control | h2k ring | k2h ring | slab
+ *   mapped page   rk_control | h2k ring | k2h ring | slab | trace ring
  *   arena         rk_loop | copy of rk_control | parameter slots | field table
  *                 | rk_peer | inbox ring | routes | fields
  *
@@ -34,6 +34,7 @@ typedef struct rk_layout_options {
     uint32_t inbox_slots; /* a power of two; default 256 */
     uint32_t route_count; /* at most RK_ROUTE_MAX; default 0 */
     uint64_t slab_bytes;  /* of the H2K payload slab; default 0: none */
+    uint32_t trace_slots; /* records of the timeline, a power of two; default 4096 */
 } rk_layout_options;
 
 typedef struct rk_layout_field {
@@ -48,9 +49,10 @@ typedef struct rk_layout {
     rk_layout_options options; /* defaults filled in */
     uint64_t hash;             /* rk_schema_hash of the variant */
     uint64_t mapped_bytes;
-    uint64_t h2k;  /* mapped offsets */
-    uint64_t k2h;  /*  */
-    uint64_t slab; /*  */
+    uint64_t h2k;   /* mapped offsets */
+    uint64_t k2h;   /*  */
+    uint64_t slab;  /*  */
+    uint64_t trace; /*  */
     uint64_t arena_bytes;
     uint64_t head_bytes; /* of the arena: what rk_layout_write fills; fields lie behind it */
     uint64_t params;     /* arena offset of the parameter slots */

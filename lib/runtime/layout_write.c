@@ -4,6 +4,7 @@
 #include "runtime/layout.h"
 
 #include "core/ring.h"
+#include "profile/trace_ring.h"
 
 #include <string.h>
 
@@ -70,6 +71,7 @@ static rk_status write_rings(const rk_layout *layout, unsigned char *mapped, uns
         status = write_ring(mapped, layout->k2h, RK_RING_SPSC, o->k2h_slots, err);
     }
     if (status == RK_OK) {
+        rk_trace_ring_init((rk_trace_ring *)(mapped + layout->trace), o->trace_slots);
         status = write_ring(arena, layout->inbox, RK_RING_MPSC, o->inbox_slots, err);
     }
     return status;

@@ -10,16 +10,19 @@
  */
 #include "base/clock.h"
 #include "base/wait.h"
+#include "profile/profile.h"
 #include "runtime/runtime_internal.h"
 #include <ringkernel/resident.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define START_LOOK_NS ((uint64_t)RK_NS_PER_MS * 5)
+#define SPAN_COLOR 0x5577aau
 #define DEFAULT_PATIENCE_NS (5 * (uint64_t)RK_NS_PER_S)
 
 /* The kernel's ends of the rings in the mapped page, and what it last told the host. */
-static void loop_attach(const rk_kernel *kernel, rk_loop *loop)
+static void loop_attach(rk_kernel *kernel, rk_loop *loop)
 {
     const rk_layout *layout = &kernel->layout;
     const rk_ring *h2k = (const rk_ring *)(kernel->mapped.host + layout->h2k);
@@ -36,6 +39,7 @@ static void loop_attach(const rk_kernel *kernel, rk_loop *loop)
     loop->heartbeat = rk_word64_load(&kernel->control->heartbeat);
     loop->probe_seen = rk_word64_load(&kernel->control->probe_seen);
     loop->state_told = RK_KERNEL_LAUNCHED;
+    rk_tracing_launch(kernel, loop);
 }
 
 /* Makes a parked or fresh arena ready for a launch. The control block is, but for the state. */
@@ -73,6 +77,14 @@ static rk_status loop_reset(rk_kernel *kernel, const rk_kernel *migrate_from)
     return status;
 }
 
+/* Begins a span of the host in the timelines of profilers: "start NAME". */
+static void span_begin(const char *what, const rk_kernel *kernel)
+{
+    char text[RK_NAME_BYTES + 16];
+    (void)snprintf(text, sizeof text, "%s %s", what, kernel->name); /* fits */
+    rk_profile_push(text, SPAN_COLOR);
+}
+
 /* Notes that the kernel is on its device, and points all routes from and to it. */
 static void exec_set(rk_kernel *kernel, rk_exec *exec)
 {
@@ -94,6 +106,10 @@ static void exec_set(rk_kernel *kernel, rk_exec *exec)
 rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *migrate_from,
                                   rk_err *err)
 {
+    rk_status status = rk_profile_capture_auto_begin(err);
+    if (status != RK_OK) {
+        return status;
+    }
     uint32_t before = rk_kernel_state(kernel);
     kernel->control->entry = entry;
     if (migrate_from != NULL) {
@@ -103,7 +119,7 @@ rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *
     kernel->control->fault_kind = 0;
     rk_word_store_release(&kernel->control->leased, 0);
     rk_word_store_release(&kernel->control->launch, kernel->control->launch + 1);
-    rk_status status = loop_reset(kernel, migrate_from);
+    status = loop_reset(kernel, migrate_from);
     if (status != RK_OK) {
         return rk_err_set(err, status, "cannot prepare the arena of kernel '%s': %s", kernel->name,
                           rk_status_text(status));
@@ -193,7 +209,10 @@ static rk_status start(rk_kernel *kernel, rk_kernel *migrate_from, rk_err *err)
 
 rk_status rk_kernel_start(rk_kernel *kernel, rk_err *err)
 {
-    return start(kernel, NULL, err);
+    span_begin("start", kernel);
+    rk_status status = start(kernel, NULL, err);
+    rk_profile_pop();
+    return status;
 }
 
 rk_status rk_kernel_start_from(rk_kernel *kernel, rk_kernel *old, rk_err *err)
@@ -214,10 +233,13 @@ rk_status rk_kernel_start_from(rk_kernel *kernel, rk_kernel *old, rk_err *err)
         return rk_err_set(err, RK_UNSUPPORTED, "kernels '%s' and '%s' are not on the same device",
                           old->name, kernel->name);
     }
-    return start(kernel, old, err);
+    span_begin("start", kernel);
+    rk_status status = start(kernel, old, err);
+    rk_profile_pop();
+    return status;
 }
 
-rk_status rk_kernel_park(rk_kernel *kernel, uint64_t timeout_ns, rk_err *err)
+static rk_status park(rk_kernel *kernel, uint64_t timeout_ns, rk_err *err)
 {
     uint64_t deadline_ns = timeout_ns == RK_FOREVER ? RK_NEVER : rk_clock_deadline_ns(timeout_ns);
     rk_u32 seen = rk_word_load_acquire(&kernel->exits);
@@ -239,6 +261,14 @@ rk_status rk_kernel_park(rk_kernel *kernel, uint64_t timeout_ns, rk_err *err)
     }
     return rk_err_set(err, RK_STATE, "kernel '%s' has failed (%s) before it could park",
                       kernel->name, rk_kernel_state_text(state));
+}
+
+rk_status rk_kernel_park(rk_kernel *kernel, uint64_t timeout_ns, rk_err *err)
+{
+    span_begin("park", kernel);
+    rk_status status = park(kernel, timeout_ns, err);
+    rk_profile_pop();
+    return status;
 }
 
 static void unlink_kernel(rk_runtime *runtime, rk_kernel *kernel)
@@ -315,7 +345,9 @@ void rk_kernel_destroy(rk_kernel *kernel)
     rk_mutex_lock(&kernel->life); /* a restart that is under way has finished behind this */
     kernel->restart = RK_RESTART_NEVER;
     rk_mutex_unlock(&kernel->life);
+    span_begin("end", kernel);
     leave_device(kernel);
+    rk_profile_pop();
     rk_word_store_release(&kernel->ended, 1);
     rk_commands_fail_all(kernel, RK_CLOSED);
     rk_port_destroyed(kernel);

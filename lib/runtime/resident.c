@@ -196,6 +196,7 @@ static rk_status kernel_prepare(rk_kernel *kernel, const rk_launch *launch, rk_e
         .k2h_slots = launch->answer_slots > 0 ? launch->answer_slots : DEFAULT_ANSWER_SLOTS,
         .inbox_slots = launch->inbox_slots > 0 ? launch->inbox_slots : DEFAULT_INBOX_SLOTS,
         .route_count = RK_ROUTE_MAX,
+        .trace_slots = launch->trace_slots,
         .slab_bytes = launch->slab_bytes > 0 ? launch->slab_bytes : DEFAULT_SLAB_BYTES,
     };
     status = load_code(kernel, err);
@@ -226,6 +227,9 @@ static rk_status kernel_prepare(rk_kernel *kernel, const rk_launch *launch, rk_e
     if (status == RK_OK) {
         status = rk_commands_attach(kernel, err);
     }
+    if (status == RK_OK) {
+        rk_tracing_init(kernel);
+    }
     return status;
 }
 
@@ -252,6 +256,7 @@ rk_status rk_kernel_create(rk_runtime *runtime, const rk_launch *launch, rk_kern
     (void)snprintf(kernel->name, sizeof kernel->name, "%s", launch->name);
     rk_mutex_init(&kernel->life);
     rk_mutex_init(&kernel->failure_lock);
+    rk_mutex_init(&kernel->tracing.lock);
     rk_mutex_lock(&runtime->kernels_lock);
     kernel->id = ++runtime->next_kernel_id;
     rk_mutex_unlock(&runtime->kernels_lock);
@@ -305,6 +310,7 @@ void rk_kernel_free(rk_kernel *kernel)
     rk_module_unref(kernel->module);
     rk_mutex_finish(&kernel->life);
     rk_mutex_finish(&kernel->failure_lock);
+    rk_mutex_finish(&kernel->tracing.lock);
     free(kernel);
 }
 

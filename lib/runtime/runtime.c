@@ -1,6 +1,7 @@
 /*
  * runtime.c: the runtime object: devices and the list of kernels.
  */
+#include "profile/profile.h"
 #include "runtime/runtime_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,10 @@
 rk_status rk_runtime_create(const rk_runtime_options *options, rk_runtime **out_runtime,
                             rk_err *err)
 {
+    rk_status status = rk_profile_setup(err);
+    if (status != RK_OK) {
+        return status;
+    }
     rk_runtime *runtime = calloc(1, sizeof *runtime);
     if (runtime == NULL) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory for a runtime");
@@ -17,7 +22,7 @@ rk_status rk_runtime_create(const rk_runtime_options *options, rk_runtime **out_
     }
     rk_mutex_init(&runtime->kernels_lock);
     rk_mutex_init(&runtime->homes_lock);
-    rk_status status = rk_devices_open(runtime, err);
+    status = rk_devices_open(runtime, err);
     if (status == RK_OK) {
         status = rk_thread_start(&runtime->supervisor, "rk-supervisor", rk_supervise_main, runtime);
         if (status != RK_OK) {
@@ -51,6 +56,7 @@ void rk_runtime_destroy(rk_runtime *runtime)
         rk_kernel_free(runtime->graveyard);
         runtime->graveyard = next;
     }
+    rk_profile_capture_auto_end();
     rk_devices_close(runtime);
     rk_mutex_finish(&runtime->kernels_lock);
     free(runtime);

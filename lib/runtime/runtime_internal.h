@@ -21,6 +21,7 @@
 #include "module/module.h"
 #include "runtime/layout.h"
 #include "runtime/port.h"
+#include "runtime/tracing.h"
 #include <ringkernel/command.h>
 
 #define RK_EMITTED_MAX 4096u
@@ -131,6 +132,7 @@ struct rk_kernel {
     rk_u32 open_runs;    /* of those in flight: runs */
     rk_u32 open_resumes; /* and resumes */
 
+    rk_tracing tracing;
     rk_mutex port_lock;
     const rk_port_ops *port; /* NULL: none is open */
     void *port_context;
@@ -228,6 +230,10 @@ void rk_commands_fail_all(rk_kernel *kernel, rk_status status);
 void rk_commands_wake(rk_kernel *kernel);
 /* The status and sentence of a kernel that has ended. */
 rk_status rk_kernel_end_status(rk_kernel *kernel, rk_err *err);
+
+/* The TRACE command: what to write down, and of every n-th step. */
+rk_status rk_commands_trace(rk_kernel *kernel, uint32_t mask, uint32_t every, uint64_t *out_id,
+                            rk_err *err);
 
 /* port.c */
 void rk_port_init(rk_kernel *kernel);

@@ -20,6 +20,7 @@
 #define RK_PHASES(X) X(add) X(copy)
 #define RK_FEATURES(X) X(mirroring, "keep the mirror up to date")
 #define RK_VARIANTS(X) X(f32, "single precision") X(f64, "double precision")
+#define RK_MARKERS(X) X(adding, 0x3366cc) X(told, 0xcc3300) X(total, 0) X(between, 0x00aa00)
 #define RK_SHARED_BYTES 256
 #define RK_HAS_INIT 1
 #define RK_HAS_MESSAGE 1
@@ -48,10 +49,12 @@ RK_PHASE(add)
     rk_u64 hi;
     rk_block_range(k, RK_PARAM(k, cells), &lo, &hi);
     RK_G rk_u32 *value = RK_FIELD(k, value);
+    rk_range_push(k, adding);
     RK_FOR_LANES(k, i, lo, hi)
     {
         value[i] += 1u;
     }
+    rk_range_pop(k);
     rk_u8 buffer[700];
     for (rk_u32 i = 0; RK_LANE(k) == 0u && i < RK_PARAM(k, burst); i++) {
         rk_u32 length = (rk_u32)(k->step * 37u + k->block * 101u + i * 13u) % sizeof buffer;
@@ -83,6 +86,12 @@ RK_PHASE(copy)
 RK_AFTER_STEP
 {
     rk_u64 step = k->step;
+    rk_counter(k, total, step);
+    if (step % 2u == 1u) {
+        rk_range_begin(k, between); /* over the next step */
+    } else {
+        rk_range_end(k, between);
+    }
     for (rk_u32 i = 0; i < RK_PARAM(k, chatter); i++) {
         (void)rk_send(k, 0, 300, &step, sizeof step);
     }
@@ -90,6 +99,7 @@ RK_AFTER_STEP
 
 RK_ON_MESSAGE
 {
+    rk_mark(k, told);
     RK_G rk_u64 *seen = RK_FIELD(k, seen);
     rk_u64 sum = 0;
     for (rk_u32 i = 0; i < message->length; i++) {

@@ -27,6 +27,7 @@
  *   CHECK        runs the module's check handler (a canary with a known answer)
  *   MESSAGE      a user message: header.type >= RK_MSG_TYPE_USER instead of this value
  *   FEATURES     arg = bit mask of the optional features to leave on
+ *   TRACE        arg = what to write down (RK_TRACE_*), and of every n-th step in the upper half
  */
 #define RK_COMMAND_LIST(X)                                                                         \
     X(RUN, 1, "run")                                                                               \
@@ -42,7 +43,8 @@
     X(TERMINATE, 11, "terminate")                                                                  \
     X(CHECK, 12, "check")                                                                          \
     X(MESSAGE, 13, "message")                                                                      \
-    X(FEATURES, 14, "features")
+    X(FEATURES, 14, "features")                                                                    \
+    X(TRACE, 15, "trace")
 
 #define RK_COMMAND_DEFINE(symbol, value, text) RK_CMD_##symbol = (value),
 enum { RK_COMMAND_LIST(RK_COMMAND_DEFINE) RK_CMD_END };

@@ -190,7 +190,8 @@ typedef struct rk_loop {
     rk_u32 sleepers;   /* blocks asleep at the barrier                             132 */
     rk_u32 op;         /* what all blocks do next: RK_OP_*                         136 */
     rk_u32 failed;     /* not 0: leave the loop                                    140 */
-    rk_u8 pad1[112];
+    rk_u32 trace;      /* what is written down in this step: RK_TRACE_*            144 */
+    rk_u8 pad1[108];
     rk_u64 step;       /*                                                          256 */
     rk_u64 budget;     /* steps that may still be taken; ~0 for no limit           264 */
     rk_u32 paused;     /*                                                          272 */
@@ -221,7 +222,14 @@ typedef struct rk_loop {
     rk_u32 seen_tail;    /* of h2k                                               1024 */
     rk_u32 poller_leave; /* 1: the other blocks have left                        1028 */
     rk_u64 seen_abort;   /* abort_before                                         1032 */
-    rk_u8 pad3[496];
+    rk_u8 pad3[112];
+    /* The timeline (abi/trace.h). Set by the host before a launch.              1152 */
+    rk_u64 trace_written; /* records so far                                      1152 */
+    rk_u64 trace_first;   /* mapped offset of the first record                   1160 */
+    rk_u32 trace_slots;   /* capacity                                            1168 */
+    rk_u32 trace_mask;    /* what is wanted: RK_TRACE_*                          1172 */
+    rk_u32 trace_every;   /* of every n-th step                                  1176 */
+    rk_u8 pad4[356];
 } rk_loop;
 
 RK_ABI_ASSERT(sizeof(rk_loop) == 1536);

@@ -180,6 +180,10 @@ RK_FN rk_u32 rk_command_apply(rk_ctx *k, RK_G const rk_slot *slot)
         rk_store64(&k->words->features, command->arg);
         rk_acknowledge(k, id, RK_KERNEL_OK);
         return 0u;
+    case RK_CMD_TRACE:
+        rk_trace_switch(k, command->arg);
+        rk_acknowledge(k, id, RK_KERNEL_OK);
+        return 0u;
     case RK_CMD_QUIESCE: {
         rk_u32 launch = *(RK_G const rk_u32 *)command->data;
         rk_acknowledge(k, id, RK_KERNEL_OK);

@@ -62,6 +62,7 @@ typedef struct rk_ctx {
     rk_u32 lane;
     rk_u32 lane_count;
     rk_u32 serial; /* 1 inside a serial handler */
+    rk_u32 trace;  /* what this lane writes down now: RK_TRACE_* */
     rk_u32 random_counter;
 #if defined(RK_TARGET_CPU)
     const rk_env *env;

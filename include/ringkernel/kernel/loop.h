@@ -64,6 +64,7 @@ RK_FN rk_u32 rk_grid_barrier(rk_ctx *k, rk_u32 decide)
     }
     RK_SYNC_BLOCK(k);
     k->step = loop->step;
+    rk_trace_turn(k);
     return rk_load_acquire(&loop->failed);
 }
 
@@ -77,7 +78,11 @@ RK_FN rk_u32 rk_grid_barrier(rk_ctx *k, rk_u32 decide)
     if (RK_PHASE_INDEX_##name != 0 && rk_grid_barrier(k, 0u) != 0u) {                              \
         return;                                                                                    \
     }                                                                                              \
-    rk_phase_##name(k);
+    rk_trace_note(k, RK_TRACE_PHASE, RK_TRACE_KIND_BEGIN,                                          \
+                  RK_TRACE_NAME_PHASE + (rk_u32)RK_PHASE_INDEX_##name, 0u);                        \
+    rk_phase_##name(k);                                                                            \
+    rk_trace_note(k, RK_TRACE_PHASE, RK_TRACE_KIND_END,                                            \
+                  RK_TRACE_NAME_PHASE + (rk_u32)RK_PHASE_INDEX_##name, 0u);
 
 /* One step: the phases, with a barrier in front of each but the first. */
 RK_FN void rk_step_take(rk_ctx *k)
@@ -90,15 +95,21 @@ RK_FN void rk_loop_enter(rk_ctx *k, RK_G const rk_u8 *old)
 {
     (void)old;
     rk_u32 entry = k->control->entry;
+    rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_BEGIN, RK_TRACE_NAME_RESIDENT,
+                  k->control->launch);
     if (entry == RK_ENTRY_INIT) {
 #if RK_HAS_INIT
+        rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_BEGIN, RK_TRACE_NAME_INIT, 0u);
         rk_on_init(k);
+        rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_END, RK_TRACE_NAME_INIT, 0u);
 #endif
     }
 #if RK_HAS_MIGRATE
     if (entry == RK_ENTRY_MIGRATE) {
+        rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_BEGIN, RK_TRACE_NAME_INIT, 1u);
         rk_u32 code = rk_on_migrate(k, old, (RK_G const rk_u64 *)(old + k->control->migrate_fields),
                                     k->control->migrate_hash);
+        rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_END, RK_TRACE_NAME_INIT, 1u);
         if (code != 0u) {
             rk_panic(k, code, "migrate handler refused the old state");
         }
@@ -136,6 +147,7 @@ RK_FN void rk_ctx_init(rk_ctx *k, RK_G rk_u8 *arena, RK_G rk_u8 *mapped)
     k->block_count = k->control->block_count;
     k->serial = 0u;
     k->random_counter = 0u;
+    rk_trace_turn(k);
 }
 
 #if defined(RK_TARGET_CPU)

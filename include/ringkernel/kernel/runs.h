@@ -6,6 +6,7 @@
 #define RINGKERNEL_KERNEL_RUNS_H
 
 #include <ringkernel/kernel/host.h>
+#include <ringkernel/kernel/trace.h>
 
 /* The handlers, defined by the author below the include of kernel.h. */
 #define RK_GEN_PHASE_DECLARE(name) RK_HANDLER void rk_phase_##name(rk_ctx *k);

@@ -14,7 +14,10 @@ RK_FN rk_u32 rk_commands_take(rk_ctx *k, rk_u32 *leave)
     rk_u32 tail = rk_host_tail(k);
     rk_u32 taken = 0u;
     while (loop->h2k_head != tail && taken < k->control->message_batch && *leave == 0u) {
-        *leave = rk_command_apply(k, &first[loop->h2k_head & (loop->h2k_slots - 1u)]);
+        RK_G rk_slot *slot = &first[loop->h2k_head & (loop->h2k_slots - 1u)];
+        rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_MARK, RK_TRACE_NAME_COMMAND,
+                      slot->header.type);
+        *leave = rk_command_apply(k, slot);
         loop->h2k_head++;
         taken++;
         rk_store_release(&((RK_G rk_ring *)(k->mapped + k->control->h2k))->head, loop->h2k_head);
@@ -59,6 +62,7 @@ RK_FN rk_u32 rk_idle_wait(rk_ctx *k)
     rk_u32 over = 0u;
     rk_u64 start = rk_now_ns(k);
     k->loop->counters.busy_ns += start - k->loop->busy_since;
+    rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_BEGIN, RK_TRACE_NAME_IDLE, 0u);
     if (k->control->lease_polls != 0u) {
         rk_u32 left = k->control->lease_polls;
         while (rk_work_waits(k) == 0u && over == 0u) {
@@ -74,28 +78,40 @@ RK_FN rk_u32 rk_idle_wait(rk_ctx *k)
         }
 #endif
     }
+    rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_END, RK_TRACE_NAME_IDLE, 0u);
     rk_u64 now = rk_now_ns(k);
     k->loop->counters.idle_ns += now - start;
     k->loop->busy_since = now;
     return over;
 }
 
-/* All blocks leave; the next launch goes on where this one stopped. */
+/* All blocks leave. */
+RK_FN void rk_loop_leave(rk_ctx *k)
+{
+    rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_END, RK_TRACE_NAME_RESIDENT, 0u);
+    k->loop->op = RK_OP_EXIT;
+}
+
+/* The same when the lease is over: the next launch goes on where this one stopped. */
 RK_COLD void rk_lease_end(rk_ctx *k)
 {
     k->loop->lease_left = k->control->lease_steps;
     k->control->entry = RK_ENTRY_RESUME;
     rk_store_release(&k->words->leased, 1u);
-    k->loop->op = RK_OP_EXIT;
+    k->loop->trace = k->loop->trace_mask; /* as at a launch */
+    rk_loop_leave(k);
 }
 
 /* The safe point: ends the step, takes commands and messages, decides what all blocks do next. */
 RK_FN void rk_decide(rk_ctx *k)
 {
     RK_G rk_loop *loop = k->loop;
+    rk_trace_decide(k);
     if (loop->op == RK_OP_STEP) {
+        rk_trace_note(k, RK_TRACE_STEP, RK_TRACE_KIND_END, RK_TRACE_NAME_STEP, 0u);
         rk_step_done(k);
     }
+    rk_trace_between(k);
     rk_u32 leave = 0u;
     while (rk_load_relaxed(&loop->failed) == 0u) { /* on a GPU a handler that panics returns here */
         rk_store64(&k->words->heartbeat, ++loop->heartbeat);
@@ -107,7 +123,7 @@ RK_FN void rk_decide(rk_ctx *k)
         }
         rk_u32 taken = rk_commands_take(k, &leave);
         if (leave != 0u) {
-            loop->op = RK_OP_EXIT;
+            rk_loop_leave(k);
             return;
         }
         if (loop->paused == 0u) {
@@ -120,6 +136,7 @@ RK_FN void rk_decide(rk_ctx *k)
                     rk_lease_end(k);
                 } else {
                     loop->op = RK_OP_STEP;
+                    rk_trace_step_begin(k);
                 }
                 return;
             }

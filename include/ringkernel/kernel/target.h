@@ -11,6 +11,13 @@
 
 #include <ringkernel/abi/types.h>
 
+/* A condition that seldom holds. */
+#if defined(RK_TARGET_CPU) || defined(RK_TARGET_HIP)
+#define RK_RARE(condition) __builtin_expect((condition), 0)
+#else
+#define RK_RARE(condition) (condition)
+#endif
+
 #if defined(RK_TARGET_CPU)
 /* CPU: gcc or clang, C17 */
 #define RK_FN static inline __attribute__((unused))
@@ -28,6 +35,7 @@
 #define rk_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 #define rk_fetch_sub(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 #define rk_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define rk_fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
 RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 {
     __atomic_compare_exchange_n(p, &expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -114,6 +122,10 @@ RK_FN void rk_fence(void)
 {
     asm volatile("fence.sc.sys;" ::: "memory");
 }
+RK_FN void rk_fence_release(void)
+{
+    asm volatile("fence.acq_rel.sys;" ::: "memory");
+}
 RK_FN void rk_relax(void)
 {
     asm volatile("nanosleep.u32 %0;" ::"r"(40u) : "memory");
@@ -142,6 +154,7 @@ RK_FN void rk_relax(void)
 #define rk_fetch_add(p, v) __hip_atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL, RK_SYS)
 #define rk_fetch_sub(p, v) __hip_atomic_fetch_add((p), (rk_u32)0 - (v), __ATOMIC_ACQ_REL, RK_SYS)
 #define rk_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define rk_fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define rk_relax() __builtin_amdgcn_s_sleep(1)
 RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 {
@@ -182,6 +195,8 @@ RK_FN rk_u32 rk_cas(rk_u32 *p, rk_u32 expected, rk_u32 desired)
 #define rk_fetch_sub(p, v)                                                                         \
     atomic_fetch_sub_explicit(RK_ATOMIC32(p), (v), memory_order_acq_rel, RK_SYS)
 #define rk_fence() atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, memory_order_seq_cst, RK_SYS)
+#define rk_fence_release()                                                                         \
+    atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, memory_order_release, RK_SYS)
 #define rk_relax() ((void)0)
 RK_FN rk_u32 rk_cas(__global rk_u32 *p, rk_u32 expected, rk_u32 desired)
 {
