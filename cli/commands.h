@@ -22,6 +22,7 @@ extern const rk_cli_command rk_cli_kernels;
 extern const rk_cli_command rk_cli_bench;
 extern const rk_cli_command rk_cli_doctor;
 extern const rk_cli_command rk_cli_devices;
+extern const rk_cli_command rk_cli_topology;
 extern const rk_cli_command rk_cli_completions;
 extern const rk_cli_command rk_cli_help;
 extern const rk_cli_command rk_cli_version;

@@ -17,6 +17,7 @@ const rk_cli_command *const rk_cli_commands[] = {
     &rk_cli_bench,
     &rk_cli_doctor,
     &rk_cli_devices,
+    &rk_cli_topology,
     &rk_cli_version,
     &rk_cli_completions,
     &rk_cli_help,

@@ -25,6 +25,7 @@
 #include <ringkernel/status.h>
 #include <ringkernel/trace.h>
 #include <ringkernel/telemetry.h>
+#include <ringkernel/topology.h>
 #include <ringkernel/version.h>
 
 #endif

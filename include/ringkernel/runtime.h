@@ -20,6 +20,7 @@
 
 #include <ringkernel/module.h>
 #include <ringkernel/status.h>
+#include <ringkernel/telemetry.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -111,6 +112,13 @@ RK_API uint32_t rk_runtime_device_count(const rk_runtime *runtime);
 /* RK_NOT_FOUND if index is not below the count. */
 RK_API rk_status rk_runtime_device_info(const rk_runtime *runtime, uint32_t index,
                                         rk_device_info *out_info);
+/*
+ * Health of a device and what its kernels do with their time (telemetry.h); values that the device
+ * does not tell are not marked as known. RK_NOT_FOUND if index is not below the count. Asks the
+ * vendor's management library, which may take a millisecond; never waits for a kernel.
+ */
+RK_API rk_status rk_runtime_device_telemetry(rk_runtime *runtime, uint32_t index,
+                                             rk_device_telemetry *out_telemetry);
 /* The main of a host process: serves the parent on file descriptor `fd` and returns an exit
  * code. */
 RK_API int rk_host_main(int fd);

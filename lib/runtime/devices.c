@@ -210,3 +210,33 @@ rk_status rk_runtime_device_info(const rk_runtime *runtime, uint32_t index,
     out_info->resident_blocks = telemetry.resident_blocks;
     return RK_OK;
 }
+
+/* What the resident kernels of a device count about themselves. */
+static void add_kernel_times(rk_runtime *runtime, const rk_home *home, rk_device_telemetry *t)
+{
+    rk_mutex_lock(&runtime->kernels_lock);
+    for (rk_kernel *kernel = runtime->kernels; kernel != NULL; kernel = kernel->next) {
+        if (kernel->home == home && rk_word_load_acquire(&kernel->resident) != 0) {
+            const rk_counters *counters = &kernel->control->counters;
+            t->kernel_busy_ns += rk_word64_load(&counters->busy_ns);
+            t->kernel_idle_ns += rk_word64_load(&counters->idle_ns);
+        }
+    }
+    rk_mutex_unlock(&runtime->kernels_lock);
+}
+
+rk_status rk_runtime_device_telemetry(rk_runtime *runtime, uint32_t index,
+                                      rk_device_telemetry *out_telemetry)
+{
+    if (index >= rk_runtime_device_count(runtime)) {
+        return RK_NOT_FOUND;
+    }
+    const rk_home *home = &runtime->homes[index];
+    rk_device_telemetry telemetry = {.known = 0};
+    home->driver->telemetry(home->device, &telemetry);
+    telemetry.kernel_busy_ns = 0;
+    telemetry.kernel_idle_ns = 0;
+    add_kernel_times(runtime, home, &telemetry);
+    *out_telemetry = telemetry;
+    return RK_OK;
+}

@@ -9,7 +9,7 @@ import unittest
 import rk
 
 VISIBLE = ["run", "ps", "send", "stats", "pause", "resume", "stop", "build", "inspect", "kernels",
-           "bench", "doctor", "devices", "version", "completions", "help"]
+           "bench", "doctor", "devices", "topology", "version", "completions", "help"]
 
 
 class Help(rk.Case):

@@ -211,6 +211,7 @@ static void cpu_telemetry(rk_device *device, rk_device_telemetry *out_telemetry)
         atomic_load_explicit(&device->resident_kernels, memory_order_relaxed);
     out_telemetry->resident_blocks =
         atomic_load_explicit(&device->resident_blocks, memory_order_relaxed);
+    rk_cpu_health(out_telemetry);
 }
 
 void rk_cpu_link(rk_device *device, rk_device *other, rk_device_link *out_link)

@@ -18,6 +18,9 @@ void rk_cpu_mem_free(rk_mem *mem);
 /* What the machine is; index and count are those of the logical device. */
 void rk_cpu_caps(uint32_t index, uint32_t count, rk_device_caps *out_caps);
 
+/* What the machine tells of its memory. */
+void rk_cpu_health(rk_device_telemetry *inout_telemetry);
+
 /* What both CPU drivers answer alike. */
 rk_status rk_cpu_probe(const rk_device_options *options, uint32_t *out_count, rk_err *err);
 uint32_t rk_cpu_max_blocks(rk_device *device, const rk_code *code, uint32_t lanes);

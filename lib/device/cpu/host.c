@@ -594,6 +594,7 @@ static void host_telemetry(rk_device *device, rk_device_telemetry *out_telemetry
         }
     }
     rk_mutex_unlock(&device->lock);
+    rk_cpu_health(out_telemetry);
 }
 
 const rk_driver_ops *rk_driver_host(void)

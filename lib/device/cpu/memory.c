@@ -91,6 +91,21 @@ static void processor_text(char *out, size_t bytes)
     (void)fclose(file);
 }
 
+void rk_cpu_health(rk_device_telemetry *inout_telemetry)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page_bytes = sysconf(_SC_PAGESIZE);
+    uint64_t available = rk_memory_available_bytes(RK_MEMINFO_PATH);
+    if (pages > 0 && page_bytes > 0) {
+        inout_telemetry->memory_total_bytes = (uint64_t)pages * (uint64_t)page_bytes;
+        inout_telemetry->known |= RK_TELEMETRY_KNOWN(memory_total_bytes);
+    }
+    if (available != UINT64_MAX) {
+        inout_telemetry->memory_free_bytes = available;
+        inout_telemetry->known |= RK_TELEMETRY_KNOWN(memory_free_bytes);
+    }
+}
+
 void rk_cpu_caps(uint32_t index, uint32_t count, rk_device_caps *out_caps)
 {
     struct utsname system;
