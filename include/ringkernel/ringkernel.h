@@ -15,8 +15,8 @@
 #include <ringkernel/link.h>
 #include <ringkernel/mailbox.h>
 #include <ringkernel/module.h>
-#include <ringkernel/profile.h>
 #include <ringkernel/pool.h>
+#include <ringkernel/profile.h>
 #include <ringkernel/pubsub.h>
 #include <ringkernel/request.h>
 #include <ringkernel/resident.h>
