@@ -28,7 +28,7 @@ extern "C" {
 
 #define RK_POOL_CLASS_MAX 64u
 #define RK_POOL_ALIGN_MAX 4096u /* of offsets; regions start at a multiple of it */
-#define RK_POOL_NAME_BYTES 32
+#define RK_POOL_NAME_BYTES 64
 
 typedef struct rk_pool rk_pool;
 
@@ -196,6 +196,8 @@ typedef struct rk_pool_class_stats {
     uint64_t misses;
 } rk_pool_class_stats;
 
+/* Bytes of the blocks given out; takes no lock. */
+RK_API uint64_t rk_pool_used_bytes(const rk_pool *pool);
 RK_API uint32_t rk_pool_class_count(const rk_pool *pool);
 /* index is below the count; classes are in ascending order. */
 RK_API void rk_pool_read_class(rk_pool *pool, uint32_t index, rk_pool_class_stats *out_stats);

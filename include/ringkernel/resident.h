@@ -5,6 +5,7 @@
 #ifndef RINGKERNEL_RESIDENT_H
 #define RINGKERNEL_RESIDENT_H
 
+#include <ringkernel/pool.h>
 #include <ringkernel/runtime.h>
 
 #ifdef __cplusplus
@@ -40,8 +41,9 @@ typedef struct rk_launch {
     uint32_t answer_slots;  /* K2H ring; power of two, default 4096, at least 4 x in_flight_limit */
     uint32_t inbox_slots;   /* K2K ring; power of two, default 1024 */
     uint64_t slab_bytes;    /* payloads from the host longer than a slot; default 1 MiB */
-    uint32_t in_flight_limit; /* unanswered commands; power of two, default 256 */
-    uint32_t trace_slots;     /* records of the timeline (trace.h); power of two, default 4096 */
+    uint32_t in_flight_limit;    /* unanswered commands; power of two, default 256 */
+    uint32_t trace_slots;        /* records of the timeline (trace.h); power of two, default 4096 */
+    const rk_pool_options *pool; /* a memory pool behind the fields; default: none */
     rk_restart restart;
     uint32_t restart_limit;     /* restarts within the window; default 3, at most 16 */
     uint64_t restart_window_ns; /* default 60 s */
@@ -108,6 +110,25 @@ RK_API rk_status rk_kernel_field_shape(const rk_kernel *kernel, const char *fiel
 /* A parameter's value as laid out, as a number. */
 RK_API rk_status rk_kernel_param(const rk_kernel *kernel, const char *name, double *out_value,
                                  rk_err *err);
+
+/*
+ * The pool of rk_launch.pool, or NULL; it lives as long as the kernel. The kernel finds its region
+ * at RK_POOL(k), and learns offsets from messages. For the three things that a pool needs of its
+ * owner the rules of kernels hold: memory is zeroed while the kernel takes no steps, moved and
+ * grown (rk_pool_defragment, rk_pool_grow) while it is parked or not started yet. Growing allocates
+ * a new arena and copies the old one, so both are there for a moment; kernels that have a route to
+ * this one must be parked, too: RK_BUSY. A restart after a failure leaves the pool as it is. Not
+ * from event callbacks.
+ */
+RK_API rk_pool *rk_kernel_pool(rk_kernel *kernel);
+/*
+ * Copies from or to an allocation, `first` and `bytes` in bytes within it. Not while the kernel
+ * takes steps: RK_STATE. RK_INVALID outside of it; errors of rk_pool_query.
+ */
+RK_API rk_status rk_kernel_read_pool(rk_kernel *kernel, rk_pool_handle handle, uint64_t first,
+                                     uint64_t bytes, void *out_data, rk_err *err);
+RK_API rk_status rk_kernel_write_pool(rk_kernel *kernel, rk_pool_handle handle, uint64_t first,
+                                      uint64_t bytes, const void *data, rk_err *err);
 
 /* Values as in abi/control.h: RK_KERNEL_IDLE and so on. */
 RK_API uint32_t rk_kernel_state(const rk_kernel *kernel);

@@ -48,6 +48,7 @@ typedef enum rk_event_kind {
     RK_EVENT_GAVE_UP,     /* the restart policy's limit is reached */
     RK_EVENT_STALLED,     /* no safe point passed for stall_timeout_ns with work */
     RK_EVENT_DEVICE_LOST, /* its device broke: what was in the device's memory is gone */
+    RK_EVENT_POOL_IN_USE, /* it left its device with allocations in its pool; the text lists some */
 } rk_event_kind;
 
 /* What happened to a kernel. Valid during the callback. */

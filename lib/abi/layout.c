@@ -81,6 +81,8 @@ static const rk_abi_field control_fields[] = {
     FIELD(rk_control, abort_before),
     FIELD(rk_control, bell),
     FIELD(rk_control, probe),
+    FIELD(rk_control, pool),
+    FIELD(rk_control, pool_bytes),
     FIELD(rk_control, state),
     FIELD(rk_control, reserved2),
     FIELD(rk_control, step),

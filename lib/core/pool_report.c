@@ -61,6 +61,11 @@ void rk_pool_read_stats(rk_pool *pool, rk_pool_stats *out_stats)
     *out_stats = stats;
 }
 
+uint64_t rk_pool_used_bytes(const rk_pool *pool)
+{
+    return rk_pool_get(&pool->used_bytes);
+}
+
 uint32_t rk_pool_class_count(const rk_pool *pool)
 {
     return pool->class_count;

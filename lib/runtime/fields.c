@@ -65,10 +65,11 @@ rk_status rk_kernel_read_field(rk_kernel *kernel, const char *field, uint64_t fi
     if (status != RK_OK) {
         return status;
     }
-    return copy_done(
-        kernel, field,
-        kernel->home->driver->read(kernel->home->device, &kernel->arena, offset, out_data, bytes),
-        err);
+    rk_mutex_lock(&kernel->arena_lock);
+    status =
+        kernel->home->driver->read(kernel->home->device, &kernel->arena, offset, out_data, bytes);
+    rk_mutex_unlock(&kernel->arena_lock);
+    return copy_done(kernel, field, status, err);
 }
 
 rk_status rk_kernel_write_field(rk_kernel *kernel, const char *field, uint64_t first,
@@ -80,10 +81,10 @@ rk_status rk_kernel_write_field(rk_kernel *kernel, const char *field, uint64_t f
     if (status != RK_OK) {
         return status;
     }
-    return copy_done(
-        kernel, field,
-        kernel->home->driver->write(kernel->home->device, &kernel->arena, offset, data, bytes),
-        err);
+    rk_mutex_lock(&kernel->arena_lock);
+    status = kernel->home->driver->write(kernel->home->device, &kernel->arena, offset, data, bytes);
+    rk_mutex_unlock(&kernel->arena_lock);
+    return copy_done(kernel, field, status, err);
 }
 
 rk_status rk_kernel_field_size(const rk_kernel *kernel, const char *field, uint64_t *out_elements,

@@ -173,6 +173,29 @@ rk_status rk_layout_compute(const rk_schema *schema, uint32_t variant, const uin
         }
     }
     layout.arena_bytes = align_up(layout.arena_bytes, PAGE_BYTES);
+    if (layout.options.pool_bytes > 0) {
+        layout.pool = layout.arena_bytes;
+        status = rk_layout_resize_pool(&layout, layout.options.pool_bytes, err);
+        if (status != RK_OK) {
+            (void)rk_err_prefix(err, "module '%s': ", schema->name);
+            return status;
+        }
+    }
     *out_layout = layout;
+    return RK_OK;
+}
+
+rk_status rk_layout_resize_pool(rk_layout *layout, uint64_t pool_bytes, rk_err *err)
+{
+    if (pool_bytes > RK_LAYOUT_ARENA_MAX - layout->pool) {
+        char size[RK_VALUE_TEXT_BYTES];
+        char limit[RK_VALUE_TEXT_BYTES];
+        return rk_err_set(err, RK_LIMIT,
+                          "a memory pool of %s is too large; pool and state together can have %s",
+                          rk_value_format_size(pool_bytes, size),
+                          rk_value_format_size(RK_LAYOUT_ARENA_MAX, limit));
+    }
+    layout->options.pool_bytes = pool_bytes;
+    layout->arena_bytes = layout->pool + align_up(pool_bytes, PAGE_BYTES);
     return RK_OK;
 }

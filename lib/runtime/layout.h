@@ -3,7 +3,7 @@
  *
  *   mapped page   rk_control | h2k ring | k2h ring | slab | trace ring
  *   arena         rk_loop | copy of rk_control | parameter slots | field table
- *                 | rk_peer | inbox ring | routes | fields
+ *                 | rk_peer | inbox ring | routes | fields | pool
  *
  * Invariants
  *   1. Nothing overlaps; all offsets are multiples of 64, the parts of the mapped page multiples of
@@ -14,7 +14,8 @@
  *      Arrays of equal size would otherwise lie a power of two apart and compete for the same sets
  *      of the first- and second-level cache, and a store to one would look to the processor like a
  *      load of the other (4 KiB aliasing); 13 is odd, so 64 fields get 64 different places.
- *   3. The same schema, parameters and block count give the same arena on every machine.
+ *   3. The pool's region starts at a page and is last, so that it can grow with all else in place.
+ *   4. The same schema, parameters and block count give the same arena on every machine.
  */
 #ifndef RK_RUNTIME_LAYOUT_H
 #define RK_RUNTIME_LAYOUT_H
@@ -35,6 +36,7 @@ typedef struct rk_layout_options {
     uint32_t route_count; /* at most RK_ROUTE_MAX; default 0 */
     uint64_t slab_bytes;  /* of the H2K payload slab; default 0: none */
     uint32_t trace_slots; /* records of the timeline, a power of two; default 4096 */
+    uint64_t pool_bytes;  /* of the memory pool's region; default 0: none */
 } rk_layout_options;
 
 typedef struct rk_layout_field {
@@ -60,6 +62,7 @@ typedef struct rk_layout {
     uint64_t peer;       /* arena offset of rk_peer; up to here a restart writes the head anew */
     uint64_t inbox;      /* arena offset of the inbox ring */
     uint64_t routes;     /* arena offset of the routes */
+    uint64_t pool;       /* arena offset of the pool's region; 0: there is none */
     uint32_t param_count;
     uint32_t field_count;
     rk_layout_field field[RK_FIELD_MAX];
@@ -71,6 +74,9 @@ typedef struct rk_layout {
  */
 rk_status rk_layout_compute(const rk_schema *schema, uint32_t variant, const uint64_t *params,
                             const rk_layout_options *options, rk_layout *out_layout, rk_err *err);
+
+/* Gives the pool's region another size. RK_LIMIT: nothing has changed. */
+rk_status rk_layout_resize_pool(rk_layout *layout, uint64_t pool_bytes, rk_err *err);
 
 /* Who the kernel is: constants of its control block. */
 typedef struct rk_layout_identity {

@@ -31,6 +31,8 @@ static void write_control(const rk_layout *layout, const rk_layout_identity *ide
     control->slab = layout->slab;
     control->slab_bytes = options->slab_bytes;
     control->routes = layout->routes;
+    control->pool = layout->pool;
+    control->pool_bytes = options->pool_bytes;
     control->route_count = options->route_count;
     control->entry = RK_ENTRY_INIT;
     control->params = layout->params;

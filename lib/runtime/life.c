@@ -139,7 +139,10 @@ rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *
         .on_exit = rk_supervise_on_exit,
         .context = kernel,
     };
+    /* Whoever holds the lock sees it, or has found it not resident and finished with its routes. */
+    rk_mutex_lock(&kernel->runtime->kernels_lock);
     rk_word_store_release(&kernel->resident, 1);
+    rk_mutex_unlock(&kernel->runtime->kernels_lock);
     rk_exec *exec;
     status = kernel->home->driver->launch(kernel->home->device, &args, &exec, err);
     if (status != RK_OK) {

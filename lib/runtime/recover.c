@@ -18,6 +18,7 @@ bool rk_home_is_lost(const rk_home *home)
     return home->driver->is_lost != NULL && home->driver->is_lost(home->device);
 }
 
+/* Whether the host has put something there that a restart could not make again. */
 static bool has_inputs(const rk_kernel *kernel)
 {
     const rk_schema *schema = rk_module_schema(kernel->module);
@@ -26,7 +27,7 @@ static bool has_inputs(const rk_kernel *kernel)
             return true;
         }
     }
-    return false;
+    return kernel->pool != NULL && rk_pool_used_bytes(kernel->pool) > 0;
 }
 
 /* Writes the whole head of the arena; the mapped page lives in the host's memory and is whole. */

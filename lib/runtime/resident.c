@@ -3,6 +3,7 @@
  * in life.c, their fields in fields.c.
  */
 #include "base/clock.h"
+#include "runtime/pool.h"
 #include "runtime/runtime_internal.h"
 #include <ringkernel/resident.h>
 #include <stdio.h>
@@ -198,6 +199,7 @@ static rk_status kernel_prepare(rk_kernel *kernel, const rk_launch *launch, rk_e
         .route_count = RK_ROUTE_MAX,
         .trace_slots = launch->trace_slots,
         .slab_bytes = launch->slab_bytes > 0 ? launch->slab_bytes : DEFAULT_SLAB_BYTES,
+        .pool_bytes = launch->pool != NULL ? launch->pool->bytes : 0,
     };
     status = load_code(kernel, err);
     if (status == RK_OK) {
@@ -230,6 +232,9 @@ static rk_status kernel_prepare(rk_kernel *kernel, const rk_launch *launch, rk_e
     if (status == RK_OK) {
         rk_tracing_init(kernel);
     }
+    if (status == RK_OK && launch->pool != NULL) {
+        status = rk_kernel_pool_init(kernel, launch->pool, err);
+    }
     return status;
 }
 
@@ -257,6 +262,7 @@ rk_status rk_kernel_create(rk_runtime *runtime, const rk_launch *launch, rk_kern
     rk_mutex_init(&kernel->life);
     rk_mutex_init(&kernel->failure_lock);
     rk_mutex_init(&kernel->tracing.lock);
+    rk_mutex_init(&kernel->arena_lock);
     rk_mutex_lock(&runtime->kernels_lock);
     kernel->id = ++runtime->next_kernel_id;
     rk_mutex_unlock(&runtime->kernels_lock);
@@ -311,6 +317,8 @@ void rk_kernel_free(rk_kernel *kernel)
     rk_mutex_finish(&kernel->life);
     rk_mutex_finish(&kernel->failure_lock);
     rk_mutex_finish(&kernel->tracing.lock);
+    rk_mutex_finish(&kernel->arena_lock);
+    rk_pool_destroy(kernel->pool);
     free(kernel);
 }
 

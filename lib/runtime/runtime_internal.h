@@ -1,6 +1,5 @@
 /*
- * runtime_internal.h: the objects behind runtime.h, resident.h and command.h. Private to
- * runtime.c, resident.c, life.c, fields.c, supervise.c and commands.c.
+ * runtime_internal.h: the objects behind the public headers. Private to lib/runtime.
  *
  * Who may touch what
  *   - A kernel's life (launch, exit, restart) is changed by one party at a time, under `life`.
@@ -9,7 +8,8 @@
  *   - The K2H consumer end and pending replies belong to whoever holds `rx`.
  *   - Emitted messages and the port (port.h) are used under `port_lock`.
  *   - The list of kernels, routes and exec pointers change under the runtime's kernels_lock.
- *   - Order of locks: life, kernels_lock, tx, rx, port_lock.
+ *   - The arena's address and size change under `arena_lock`.
+ *   - Order of locks: the pool's own, life, kernels_lock, tx, rx, port_lock, arena_lock.
  */
 #ifndef RK_RUNTIME_INTERNAL_H
 #define RK_RUNTIME_INTERNAL_H
@@ -88,6 +88,8 @@ struct rk_kernel {
     rk_layout layout;
     rk_layout_identity identity;
     rk_mem arena;
+    rk_mutex arena_lock;
+    rk_pool *pool; /* NULL: it has none */
     rk_mem mapped;
     rk_control *control;
     rk_code *code;
@@ -198,8 +200,7 @@ void rk_kernel_free(rk_kernel *kernel);
 /* Launches with RK_ENTRY_*; life is held. migrate_from is parked, for RK_ENTRY_MIGRATE only. */
 rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *migrate_from,
                                   rk_err *err);
-/* Fills the arena anew for a restart: everything but fields that only the host writes. life is
- * held. */
+/* Fills the arena anew for a restart, but for fields that only the host writes. life is held. */
 rk_status rk_kernel_reset_locked(rk_kernel *kernel, rk_err *err);
 
 /* commands.c */
@@ -219,8 +220,7 @@ rk_status rk_commands_wait_turn(rk_kernel *kernel, rk_u32 seen, uint64_t deadlin
 rk_status rk_commands_refuse_damaged(const rk_kernel *kernel, rk_err *err);
 /*
  * Whether the kernel may take a step before the host's next command: it does so now, or a command
- * that
- * makes it do so has not been answered. Takes what has arrived first.
+ * that makes it do so has not been answered. Takes what has arrived first.
  */
 bool rk_commands_may_step(rk_kernel *kernel);
 

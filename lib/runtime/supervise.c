@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/wait.h"
+#include "runtime/pool.h"
 #include "runtime/runtime_internal.h"
 #include <signal.h>
 #include <stdio.h>
@@ -185,6 +186,8 @@ void rk_supervise_end(rk_kernel *kernel, rk_event_kind kind, const char *text)
 static void handle_exit(rk_kernel *kernel)
 {
     rk_runtime *runtime = kernel->runtime;
+    char in_use[384];
+    bool uses_pool = rk_kernel_pool_in_use(kernel, in_use, sizeof in_use); /* not with life held */
     rk_mutex_lock(&kernel->life);
     rk_exec *exec = kernel->exec;
     rk_mutex_lock(&runtime->kernels_lock);
@@ -222,6 +225,9 @@ static void handle_exit(rk_kernel *kernel)
                          : failure_read(kernel).kind == RK_FAULT_DEVICE ? RK_EVENT_DEVICE_LOST
                                                                         : RK_EVENT_HOST_LOST;
     rk_supervise_tell(kernel, kind, failure != NULL ? failure : rk_kernel_state_text(state));
+    if (uses_pool && !again) {
+        rk_supervise_tell(kernel, RK_EVENT_POOL_IN_USE, in_use);
+    }
     if (again && rk_home_is_lost(kernel->home)) {
         kernel->restart_due = true; /* when the last kernel has left the device */
     } else if (again) {

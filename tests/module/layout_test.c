@@ -36,7 +36,10 @@ static int by_start(const void *a, const void *b)
 {
     const span *x = a;
     const span *y = b;
-    return x->start < y->start ? -1 : x->start > y->start;
+    if (x->start == y->start) { /* an empty one lies before what starts there */
+        return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
+    }
+    return x->start < y->start ? -1 : 1;
 }
 
 static void check_spans(span *spans, size_t count, uint64_t area_bytes)
@@ -61,7 +64,7 @@ static void check_layout(const rk_layout *l)
     };
     check_spans(mapped, sizeof(mapped) / sizeof(mapped[0]), l->mapped_bytes);
 
-    span arena[RK_FIELD_MAX + 7] = {
+    span arena[RK_FIELD_MAX + 8] = {
         {0, sizeof(rk_loop), 64},
         {sizeof(rk_loop), sizeof(rk_control), 64},
         {l->peer, sizeof(rk_peer), 128},
@@ -82,6 +85,10 @@ static void check_layout(const rk_layout *l)
         end = big ? (end + 4095) / 4096 * 4096 : end;
         assert_int_equal(f->offset % 64, 0);
         arena[count++] = (span){first, end - first, 64};
+    }
+    if (o->pool_bytes > 0) { /* last, on pages of its own */
+        arena[count++] = (span){l->pool, o->pool_bytes, 4096};
+        assert_true(l->arena_bytes - l->pool < o->pool_bytes + 4096);
     }
     check_spans(arena, count, l->arena_bytes);
     assert_int_equal(l->head_bytes % 64, 0);
@@ -111,13 +118,14 @@ static void random_layouts_hold(void **state)
         }
         rk_schema *s = parse(text);
         uint64_t slots[5] = {0};
-        rk_layout_options options = {.block_count = (uint32_t)(rk_test_random(&random) % 9),
-                                     .h2k_slots = 2u << rk_test_random(&random) % 10,
-                                     .k2h_slots = 2u << rk_test_random(&random) % 10,
-                                     .inbox_slots = 2u << rk_test_random(&random) % 10,
-                                     .route_count =
-                                         (uint32_t)(rk_test_random(&random) % (RK_ROUTE_MAX + 1)),
-                                     .slab_bytes = rk_test_random(&random) % 100000};
+        rk_layout_options options = {
+            .block_count = (uint32_t)(rk_test_random(&random) % 9),
+            .h2k_slots = 2u << rk_test_random(&random) % 10,
+            .k2h_slots = 2u << rk_test_random(&random) % 10,
+            .inbox_slots = 2u << rk_test_random(&random) % 10,
+            .route_count = (uint32_t)(rk_test_random(&random) % (RK_ROUTE_MAX + 1)),
+            .slab_bytes = rk_test_random(&random) % 100000,
+            .pool_bytes = rk_test_random(&random) % 3 * (rk_test_random(&random) % 100000)};
         rk_err err = RK_ERR_INIT;
         rk_schema_defaults(s, 0, slots);
         if (rk_layout_compute(s, 0, slots, &options, layout, &err) != RK_OK) {
@@ -201,6 +209,7 @@ static void refuses_bad_options(void **state)
         {{.inbox_slots = 1u << 25}, RK_INVALID, "inbox ring"},
         {{.route_count = RK_ROUTE_MAX + 1}, RK_LIMIT, "257"},
         {{.slab_bytes = UINT64_MAX}, RK_LIMIT, "slab"},
+        {{.pool_bytes = UINT64_MAX}, RK_LIMIT, "memory pool"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         rk_err err = RK_ERR_INIT;

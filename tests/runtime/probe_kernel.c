@@ -110,6 +110,14 @@ RK_ON_MESSAGE
             rk_panic(k, 78u, "a message was damaged on its way");
         }
     }
+    if (message->type == 610u) { /* offset and bytes in the pool: their sum, and the pool's size */
+        RK_G const rk_u64 *range = (RK_G const rk_u64 *)message->payload;
+        rk_u64 answer[2] = {0u, RK_POOL_BYTES(k)};
+        for (rk_u64 i = 0u; i < range[1]; i++) {
+            answer[0] += RK_POOL(k)[range[0] + i];
+        }
+        (void)rk_emit(k, 611, answer, sizeof answer);
+    }
     if (message->type == 601u) {
         rk_panic(k, 79u, "poison");
     }

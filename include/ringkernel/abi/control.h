@@ -114,7 +114,10 @@ typedef struct rk_control {
     rk_u64 abort_before; /* runs whose command id is lower are aborted             256 */
     rk_bell bell;        /* wakes an idle kernel: the consumer's bell of h2k and inbox 264 */
     rk_u64 probe;        /* number of the host's last probe, from 1                    272 */
-    rk_u8 pad1[104];
+    /* Constant while launched, for want of room above. */
+    rk_u64 pool;       /* arena offset of the memory pool's region                     280 */
+    rk_u64 pool_bytes; /* of it; 0: there is none                                      288 */
+    rk_u8 pad1[88];
 
     /* Kernel words.                                                           384 */
     rk_u32 state;           /* RK_KERNEL_*                                              384 */

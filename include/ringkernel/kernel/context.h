@@ -125,6 +125,9 @@ RK_FN void rk_block_range(const rk_ctx *k, rk_u64 n, rk_u64 *lo, rk_u64 *hi)
 #define RK_FIELD_ELEMENTS(k, name)                                                                 \
     ((k)->offsets[(k)->control->field_count + (rk_u32)RK_FIELD_INDEX_##name])
 #define RK_FEATURE(k, name) (((k)->control->features >> RK_FEATURE_INDEX_##name) & 1u)
+/* The memory pool's region (ringkernel/pool.h): offsets that the host sends are from RK_POOL(k). */
+#define RK_POOL(k) ((k)->arena + (k)->control->pool)
+#define RK_POOL_BYTES(k) ((k)->control->pool_bytes)
 #define RK_SHARED(k, type, byte_offset) ((RK_L rk_##type *)((k)->shared + (byte_offset)))
 
 /*
