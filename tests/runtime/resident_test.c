@@ -76,7 +76,9 @@ static void a_probe_is_answered_without_a_command(void **state)
     assert_int_equal(rk_kernel_run(kernel, 1000000, &id, NULL), RK_OK);
     assert_int_equal(rk_kernel_probe(kernel, RK_FOREVER, &last, NULL), RK_OK); /* between steps */
     rk_kernel_abort(kernel);
-    (void)probe_done(kernel, id);
+    rk_reply reply;
+    assert_int_equal(rk_kernel_wait(kernel, id, RK_FOREVER, &reply, NULL), RK_OK);
+    assert_true(reply.status == RK_OK || reply.status == RK_ABORTED);
     assert_int_equal(rk_kernel_park(kernel, RK_FOREVER, NULL), RK_OK);
     rk_err err = RK_ERR_INIT;
     assert_int_equal(rk_kernel_probe(kernel, RK_FOREVER, &last, &err), RK_STATE);
