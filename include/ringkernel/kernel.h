@@ -39,6 +39,10 @@
 
 #define RK_KERNEL 1
 
+#if defined(RK_ACTORS)
+#include <ringkernel/kernel/actor_fields.h>
+#endif
+
 #include <ringkernel/kernel/schema.h>
 
 #include <ringkernel/kernel/messages.h>
@@ -76,5 +80,9 @@
                                     RK_G const rk_u64 *old_offsets, rk_u64 old_hash)
 
 #include <ringkernel/kernel/loop.h>
+
+#if defined(RK_ACTORS)
+#include <ringkernel/kernel/actors.h>
+#endif
 
 #endif

@@ -85,6 +85,12 @@ void kt_inbox(kt *k, unsigned slots)
     k->launch.inbox_slots = slots;
 }
 
+void kt_answers(kt *k, unsigned slots)
+{
+    k->launch.answer_slots = slots;
+    k->launch.in_flight_limit = slots / 4;
+}
+
 void kt_create(kt *k)
 {
     CHECK(rk_kernel_create(runtime, &k->launch, &k->kernel, &err));

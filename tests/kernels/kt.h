@@ -23,6 +23,7 @@ kt *kt_new(const char *module, const char *variant, unsigned blocks, unsigned la
 void kt_u(kt *k, const char *param, uint64_t value);
 void kt_f(kt *k, const char *param, double value);
 void kt_inbox(kt *k, unsigned slots);
+void kt_answers(kt *k, unsigned slots); /* of the ring to the host; a quarter are commands */
 void kt_create(kt *k);
 uint64_t kt_size(kt *k, const char *field); /* elements */
 void kt_write(kt *k, const char *field, const void *data, uint64_t count);

@@ -218,7 +218,7 @@ typedef struct rk_loop {
     rk_u32 state_told; /* the same for the state                                   360 */
     rk_u32 reserved;   /*                                                          364 */
     rk_u64 probe_seen; /* the last probe that was answered                         368 */
-    rk_u8 pad2[8];
+    rk_u64 asked;      /* the kernel itself wants to go on up to this step         376 */
     rk_counters counters;          /*                                         384 */
     rk_run runs[RK_RUN_QUEUE_MAX]; /*                                         512 */
     /* What the poller block has seen of the host's words; its own line.         1024 */

@@ -150,6 +150,17 @@ RK_FN rk_f32 rk_random_unit(const rk_ctx *k, rk_u64 stream)
 }
 
 /*
+ * Asks for at least `steps` more steps, also while no run is pending: for a kernel that has work of
+ * its own (kernel/actors.h). One-lane handlers only. Pause, step budgets and leases hold them up as
+ * they do runs.
+ */
+RK_FN void rk_request_steps(rk_ctx *k, rk_u64 steps)
+{
+    rk_u64 until = k->loop->step + steps;
+    k->loop->asked = until > k->loop->asked ? until : k->loop->asked;
+}
+
+/*
  * The sum of `value` over the lanes of this block, in lane order, for every lane. All lanes of the
  * block must call it; scratch is block-local room for lane_count numbers (RK_SHARED).
  */

@@ -63,9 +63,10 @@ RK_FN void rk_answer_send(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk_u
 /* Before an answer goes out, so that whoever reads it finds the state that it speaks of. */
 RK_FN void rk_state_publish(rk_ctx *k)
 {
-    rk_u32 state = k->loop->paused != 0u      ? RK_KERNEL_PAUSED
-                   : k->loop->run_count != 0u ? RK_KERNEL_RUNNING
-                                              : RK_KERNEL_IDLE;
+    rk_u32 wants = k->loop->run_count != 0u || k->loop->asked > k->loop->step;
+    rk_u32 state = k->loop->paused != 0u ? RK_KERNEL_PAUSED
+                   : wants != 0u         ? RK_KERNEL_RUNNING
+                                         : RK_KERNEL_IDLE;
     if (k->loop->state_told != state) {
         k->loop->state_told = state;
         rk_store_release(&k->words->state, state); /* with the fields as the last step left them */

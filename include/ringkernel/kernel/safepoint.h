@@ -130,18 +130,19 @@ RK_FN void rk_decide(rk_ctx *k)
             taken += rk_inbox_take(k);
         }
         rk_state_publish(k);
-        if (loop->paused == 0u && loop->run_count != 0u) {
-            if (rk_run_at(k, 0u)->target > loop->step) {
-                if (k->control->lease_steps != 0u && loop->lease_left-- == 0u) {
-                    rk_lease_end(k);
-                } else {
-                    loop->op = RK_OP_STEP;
-                    rk_trace_step_begin(k);
-                }
-                return;
-            }
+        if (loop->paused == 0u && loop->run_count != 0u &&
+            rk_run_at(k, 0u)->target <= loop->step) {
             rk_run_finish(k, RK_KERNEL_OK); /* a run of no steps */
             continue;
+        }
+        if (loop->paused == 0u && (loop->run_count != 0u || loop->asked > loop->step)) {
+            if (k->control->lease_steps != 0u && loop->lease_left-- == 0u) {
+                rk_lease_end(k);
+            } else {
+                loop->op = RK_OP_STEP;
+                rk_trace_step_begin(k);
+            }
+            return;
         }
         if (taken == 0u && rk_idle_wait(k) != 0u) {
             rk_lease_end(k);
