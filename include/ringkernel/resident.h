@@ -40,7 +40,7 @@ typedef struct rk_launch {
     uint32_t command_slots; /* H2K ring; power of two, default 256 */
     uint32_t answer_slots;  /* K2H ring; power of two, default 4096, at least 4 x in_flight_limit */
     uint32_t inbox_slots;   /* K2K ring; power of two, default 1024 */
-    uint64_t slab_bytes;    /* payloads from the host longer than a slot; default 1 MiB */
+    uint64_t slab_bytes;    /* payloads from the host longer than a slot; default, least: 1 MiB */
     uint32_t in_flight_limit;    /* unanswered commands; power of two, default 256 */
     uint32_t trace_slots;        /* records of the timeline (trace.h); power of two, default 4096 */
     const rk_pool_options *pool; /* a memory pool behind the fields; default: none */

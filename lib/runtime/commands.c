@@ -67,7 +67,13 @@ rk_status rk_commands_attach(rk_kernel *kernel, rk_err *err)
     if (status == RK_OK && layout->options.slab_bytes > 0) {
         rk_slab_config config;
         status = rk_slab_config_fit(&config, layout->options.slab_bytes);
-        if (status == RK_OK) {
+        if (status != RK_OK) {
+            (void)rk_err_set(err, RK_INVALID,
+                             "kernel '%s': a slab of %llu bytes is too small; it takes at least "
+                             "1 MiB",
+                             kernel->name, (unsigned long long)layout->options.slab_bytes);
+            status = RK_INVALID;
+        } else {
             status = rk_slab_init(kernel->mapped.host + layout->slab, layout->options.slab_bytes,
                                   &config, err);
         }
@@ -183,15 +189,21 @@ static void pending_finish(rk_kernel *kernel, rk_pending *pending, rk_status sta
 
 /*
  * Whether something may be put into the ring; tx is held, so an exit that comes now finds it there.
- * The messages of a port may wait in the ring of a kernel that is parked or not started yet, and
- * leave a quarter of the places in flight to the host's own commands.
+ * The messages of a port may wait in the ring of a kernel that is parked or not started yet. They,
+ * and runs, which a pause holds for as long as it lasts, leave a quarter of the places in flight to
+ * other commands.
  */
-static rk_status admit(rk_kernel *kernel, bool from_port, rk_err *err)
+static rk_status admit(rk_kernel *kernel, uint32_t type, bool from_port, rk_err *err)
 {
-    if (from_port && rk_word_load(&kernel->in_flight) >=
-                         kernel->in_flight_limit - RK_MAX(1u, kernel->in_flight_limit / 4)) {
+    uint32_t most = kernel->in_flight_limit - RK_MAX(1u, kernel->in_flight_limit / 4);
+    if (from_port && rk_word_load(&kernel->in_flight) >= most) {
         return rk_err_set(err, RK_FULL, "kernel '%s' has %u messages and commands in flight",
                           kernel->name, rk_word_load(&kernel->in_flight));
+    }
+    if (type == RK_CMD_RUN && rk_word_load(&kernel->open_runs) >= most) {
+        return rk_err_set(err, RK_LIMIT,
+                          "kernel '%s' has %u runs in flight; wait for their replies first",
+                          kernel->name, rk_word_load(&kernel->open_runs));
     }
     if (rk_word_load_acquire(&kernel->resident) != 0) {
         return RK_OK;
@@ -243,7 +255,7 @@ rk_status rk_commands_submit(rk_kernel *kernel, const rk_msg_header *header, con
     uint64_t id = 0;
     rk_pending *pending = NULL;
     rk_mutex_lock(&kernel->tx);
-    rk_status status = admit(kernel, record != NULL, err);
+    rk_status status = admit(kernel, header->type, record != NULL, err);
     if (status == RK_OK) {
         status = place_claim(kernel, record != NULL ? RK_FULL : RK_LIMIT, &pending, &id, err);
     }
