@@ -58,7 +58,13 @@ void conform_fail(conform *c, const char *file, int line, const char *format, ..
     } while (0)
 
 /* A kernel of the suite, started; NULL, and the failure noted, if that cannot be done. */
-rk_kernel *conform_start(conform *c, const char *name, rk_launch *launch);
+rk_kernel *conform_start(conform *c, const char *name, const rk_launch *launch);
+/*
+ * Two, both created before the first is started: on a GPU nothing can be loaded beside a resident
+ * kernel. False, and the failure noted, if that cannot be done.
+ */
+bool conform_start_two(conform *c, const char *first, const char *second, const rk_launch *launch,
+                       rk_kernel **out_first, rk_kernel **out_second);
 /* Waits for a command's reply; false, and the failure noted, if none comes. */
 bool conform_wait(conform *c, rk_kernel *kernel, uint64_t id, rk_reply *out_reply);
 /* Reads `count` u32 cells. */

@@ -57,14 +57,13 @@ out:
 static void messages_survive_parking(conform *c)
 {
     rk_launch launch = {0};
-    rk_launch other = {0};
-    rk_kernel *from = conform_start(c, "before", &launch);
-    rk_kernel *to = from != NULL ? conform_start(c, "behind", &other) : NULL;
+    rk_kernel *from = NULL;
+    rk_kernel *to = NULL;
     uint32_t ask[2] = {10, 100};
     uint64_t counts[4] = {0};
     uint64_t id = 0;
     rk_reply reply;
-    if (to == NULL) {
+    if (!conform_start_two(c, "before", "behind", &launch, &from, &to)) {
         goto out;
     }
     CHECK_OK(c, rk_kernel_connect(from, to, NULL, &check_err));

@@ -29,22 +29,49 @@ void conform_fail(conform *c, const char *file, int line, const char *format, ..
     va_end(args);
 }
 
-rk_kernel *conform_start(conform *c, const char *name, rk_launch *launch)
+static rk_kernel *create(conform *c, const char *name, const rk_launch *given)
 {
     rk_err err = RK_ERR_INIT;
     rk_kernel *kernel = NULL;
-    launch->name = name;
-    launch->module = launch->module != NULL ? launch->module : c->module;
-    launch->device = c->device;
-    launch->blocks = launch->blocks > 0 ? launch->blocks : c->blocks;
-    launch->lanes = launch->lanes > 0 ? launch->lanes : c->lanes;
-    if (rk_kernel_create(c->runtime, launch, &kernel, &err) != RK_OK ||
-        rk_kernel_start(kernel, &err) != RK_OK) {
-        conform_fail(c, __FILE__, __LINE__, "cannot start '%s': %s", name, err.text);
+    rk_launch launch = *given;
+    launch.name = name;
+    launch.module = launch.module != NULL ? launch.module : c->module;
+    launch.device = c->device;
+    launch.blocks = launch.blocks > 0 ? launch.blocks : c->blocks;
+    launch.lanes = launch.lanes > 0 ? launch.lanes : c->lanes;
+    if (rk_kernel_create(c->runtime, &launch, &kernel, &err) != RK_OK) {
+        conform_fail(c, __FILE__, __LINE__, "cannot create '%s': %s", name, err.text);
+        return NULL;
+    }
+    return kernel;
+}
+
+static bool start(conform *c, rk_kernel *kernel)
+{
+    rk_err err = RK_ERR_INIT;
+    if (kernel == NULL || rk_kernel_start(kernel, &err) != RK_OK) {
+        conform_fail(c, __FILE__, __LINE__, "cannot start: %s", err.text);
+        return false;
+    }
+    return true;
+}
+
+rk_kernel *conform_start(conform *c, const char *name, const rk_launch *launch)
+{
+    rk_kernel *kernel = create(c, name, launch);
+    if (!start(c, kernel)) {
         rk_kernel_destroy(kernel);
         return NULL;
     }
     return kernel;
+}
+
+bool conform_start_two(conform *c, const char *first, const char *second, const rk_launch *launch,
+                       rk_kernel **out_first, rk_kernel **out_second)
+{
+    *out_first = create(c, first, launch);
+    *out_second = *out_first != NULL ? create(c, second, launch) : NULL;
+    return *out_second != NULL && start(c, *out_first) && start(c, *out_second);
 }
 
 bool conform_wait(conform *c, rk_kernel *kernel, uint64_t id, rk_reply *out_reply)

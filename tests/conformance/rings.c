@@ -129,16 +129,15 @@ static bool seen(conform *c, rk_kernel *kernel, uint64_t out[4])
 static void kernels_send_to_each_other(conform *c)
 {
     rk_launch launch = small_rings();
-    rk_launch other = small_rings();
-    rk_kernel *from = conform_start(c, "sender", &launch);
-    rk_kernel *to = from != NULL ? conform_start(c, "receiver", &other) : NULL;
+    rk_kernel *from = NULL;
+    rk_kernel *to = NULL;
     uint64_t id = 0;
     uint64_t sent = 0;
     uint64_t bytes = 0;
     uint64_t counts[4] = {0};
     uint64_t state = c->seed;
     rk_reply reply;
-    if (to == NULL) {
+    if (!conform_start_two(c, "sender", "receiver", &launch, &from, &to)) {
         goto out;
     }
     CHECK_OK(c, rk_kernel_connect(from, to, NULL, &check_err));
@@ -168,11 +167,10 @@ out:
 static void messages_pass_through_two_kernels(conform *c)
 {
     rk_launch launch = small_rings();
-    rk_launch other = small_rings();
-    rk_kernel *first = conform_start(c, "first", &launch);
-    rk_kernel *second = first != NULL ? conform_start(c, "second", &other) : NULL;
+    rk_kernel *first = NULL;
+    rk_kernel *second = NULL;
     rk_received received;
-    if (second == NULL) {
+    if (!conform_start_two(c, "first", "second", &launch, &first, &second)) {
         goto out;
     }
     CHECK_OK(c, rk_kernel_connect(first, second, NULL, &check_err));
