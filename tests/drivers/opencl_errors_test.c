@@ -175,6 +175,7 @@ static void a_device_tells_what_it_is(void **state)
     assert_string_equal(caps.bus_id, "");
     assert_int_equal(caps.default_blocks, 3);
     assert_int_equal(caps.default_lanes, 1);
+    assert_int_equal(caps.max_lanes, 1);
     assert_false(caps.lease_only);
 }
 
@@ -228,7 +229,8 @@ static void code_that_does_not_fit(void **state)
     assert_null(strstr(err.text, "more"));
     fake->build_log = "\n the disk is full\n";
     says(load(&code), RK_COMPILE, "the disk is full");
-    assert_string_equal(fake->options, "-cl-std=CL3.0 -cl-fp32-correctly-rounded-divide-sqrt");
+    assert_string_equal(fake->options,
+                        "-cl-std=CL3.0 -cl-fp32-correctly-rounded-divide-sqrt -DRK_ONE_LANE=1");
     fake->build_error = 0;
     fake->arguments = 2;
     says(load(&code), RK_VERSION, "2 arguments instead of 3");
@@ -279,10 +281,11 @@ static void launches_that_fail(void **state)
                          .code = code,
                          .arena = &arena,
                          .mapped = &mapped,
-                         .lanes = 513,
+                         .lanes = 2,
                          .on_exit = on_exit_count,
                          .context = &exits};
-    says(ops->launch(device, &args, &exec, &err), RK_LIMIT, "513 lanes per block");
+    says(ops->launch(device, &args, &exec, &err), RK_LIMIT, "2 lanes per block");
+    assert_non_null(strstr(err.text, "kernel 'probe'"));
     args.lanes = 0;
     control->block_count = 5;
     says(ops->launch(device, &args, &exec, &err), RK_LIMIT,

@@ -151,7 +151,9 @@ static void waves_are_the_same(void **state)
 static void lanes_share_a_block(void **state)
 {
     (void)state;
+    (void)setenv("RK_OPENCL_LANES", "8", 1);
     assert_true(device_against_cpu(heat, 8, 21, "temperature_odd", false) < 1e-6);
+    (void)unsetenv("RK_OPENCL_LANES");
 }
 
 static void canary_sings_the_known_tune(void **state)
