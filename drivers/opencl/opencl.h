@@ -59,7 +59,7 @@ struct rk_device {
     rk_cl_memory *scratch_mapped;
 };
 
-/* Code for blocks of one lane, or of many: a barrier within a block costs even where it is empty. */
+/* Code for blocks of one lane, or of many: one lane needs no barriers within a block. */
 typedef struct rk_cl_build {
     cl_program program; /* NULL: not compiled yet */
     cl_kernel kernel;
