@@ -13,7 +13,7 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 # The sanitizers of gcc 12 and clang 14 do not know the wider address randomisation of newer kernels.
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: build run test bench lint fmt asan tsan clang fuzz install uninstall clean help setup
+.PHONY: build run test bench gpu-check gpu-bench lint fmt asan tsan clang fuzz install uninstall clean help setup
 
 build: setup $(BUILD)/build.ninja ## build everything into build/
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -34,6 +34,12 @@ test: build ## build and run all tests
 bench: build ## run the benchmarks; BENCH=ring runs one
 	@tools/setup --bench
 	@$(BUILD)/bin/rk bench $(BENCH)
+
+gpu-check: ## the conformance suite on every real GPU; needs a C compiler, cmake and the GPU's driver
+	@tools/gpu check
+
+gpu-bench: ## measure the first real GPU; results in docs/benchmarks
+	@tools/gpu bench
 
 lint: setup ## formatting, layers, sizes, scripts
 	@tools/lint
@@ -71,8 +77,8 @@ uninstall: ## remove what the last install from this folder put there
 	@tools/uninstall $(BUILD)/installed-files
 
 clean: ## remove all build folders
-	@rm -rf build build-asan build-tsan build-clang build-fuzz
+	@rm -rf build build-gpu build-asan build-tsan build-clang build-fuzz
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' Makefile | column -t -s @ 2>/dev/null || \
-	    sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1: \2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' Makefile | column -t -s @ 2>/dev/null || \
+	    sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1: \2/p' Makefile

@@ -48,6 +48,9 @@ const rk_bench *rk_bench_find(const char *name);
  */
 rk_status rk_bench_run(const rk_bench *bench, const rk_bench_options *options, bool json,
                        rk_str *out, rk_err *err);
+/* The same as text and as JSON at once; either may be NULL. */
+rk_status rk_bench_run_both(const rk_bench *bench, const rk_bench_options *options, rk_str *text,
+                            rk_str *json, rk_err *err);
 
 /* --- for benches: samples --------------------------------------------------------------------- */
 

@@ -228,8 +228,8 @@ static void append_text(const rk_bench_report *report, rk_str *out)
     rk_bench_machine_text(&machine, out); /* the caller looks at out->status once */
 }
 
-rk_status rk_bench_run(const rk_bench *bench, const rk_bench_options *options, bool json,
-                       rk_str *out, rk_err *err)
+rk_status rk_bench_run_both(const rk_bench *bench, const rk_bench_options *options, rk_str *text,
+                            rk_str *json, rk_err *err)
 {
     static const rk_bench_options defaults = {0};
     rk_bench_report *report = calloc(1, sizeof *report);
@@ -244,12 +244,25 @@ rk_status rk_bench_run(const rk_bench *bench, const rk_bench_options *options, b
         status = rk_err_set(err, RK_LIMIT, "bench %s: more figures or notes than a report holds",
                             bench->name);
     } else {
-        (json ? append_json : append_text)(report, out);
-        if (out->status != RK_OK) {
-            status = rk_err_set(err, out->status, "bench %s: the report cannot be written: %s",
-                                bench->name, rk_status_text(out->status));
+        if (text != NULL) {
+            append_text(report, text);
+            status = text->status;
+        }
+        if (json != NULL) {
+            append_json(report, json);
+            status = status == RK_OK ? json->status : status;
+        }
+        if (status != RK_OK) {
+            (void)rk_err_set(err, status, "bench %s: the report cannot be written: %s", bench->name,
+                             rk_status_text(status));
         }
     }
     free(report);
     return status;
+}
+
+rk_status rk_bench_run(const rk_bench *bench, const rk_bench_options *options, bool json,
+                       rk_str *out, rk_err *err)
+{
+    return rk_bench_run_both(bench, options, json ? NULL : out, json ? out : NULL, err);
 }

@@ -10,6 +10,7 @@ set(RK_SANITIZE "" CACHE STRING "Build with a sanitizer: address, thread, undefi
 set_property(CACHE RK_SANITIZE PROPERTY STRINGS "" address thread undefined)
 option(RK_FUZZ "Build libFuzzer programs (clang only)" OFF)
 option(RK_TESTS "Build the tests" ON)
+option(RK_GPU_ONLY "Build what a machine with a GPU needs to check and measure it: no third-party library" OFF)
 
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
@@ -31,7 +32,9 @@ endif()
 
 find_package(Threads REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-find_package(PkgConfig REQUIRED)
+if(NOT RK_GPU_ONLY)
+  find_package(PkgConfig REQUIRED)
+endif()
 
 add_library(rk_flags INTERFACE)
 target_compile_definitions(rk_flags INTERFACE _GNU_SOURCE)
