@@ -22,6 +22,7 @@
 #define CONFORM_PANIC 3u
 #define CONFORM_FAIL 4u
 #define CONFORM_SEND 5u
+#define CONFORM_POOL 6u
 
 #define CONFORM_WAIT_NS 60000000000u /* a device that takes longer has failed */
 
@@ -85,6 +86,8 @@ extern const conform_case conform_rings[];
 extern const uint32_t conform_rings_count;
 extern const conform_case conform_life[];
 extern const uint32_t conform_life_count;
+extern const conform_case conform_pool[];
+extern const uint32_t conform_pool_count;
 extern const conform_case conform_model[];
 extern const uint32_t conform_model_count;
 extern const conform_case conform_kernels[];

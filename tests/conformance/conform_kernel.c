@@ -39,6 +39,9 @@
 #define CONFORM_FAIL 4u  /* returns the code in data */
 #define CONFORM_SEND 5u  /* data: u32 count, u32 bytes; over route 0; answers sent, first refusal */
 
+#define CONFORM_POOL                                                                               \
+    6u /* data: u32 offset, u32 bytes: their sum, and the pool's size; adds one to each */
+
 #define CONFORM_BYTES_MAX 1200u
 
 RK_INIT
@@ -153,6 +156,19 @@ RK_ON_COMMAND
     if ((op == CONFORM_EMIT || op == CONFORM_SEND) && length >= 8u &&
         conform_u32(data, 4u) <= CONFORM_BYTES_MAX) {
         conform_produce(k, op, conform_u32(data, 0u), conform_u32(data, 4u), value);
+        return 0u;
+    }
+    if (op == CONFORM_POOL && length >= 8u) {
+        rk_u64 at = conform_u32(data, 0u);
+        rk_u64 bytes = conform_u32(data, 4u);
+        value[1] = RK_POOL_BYTES(k);
+        if (at > RK_POOL_BYTES(k) || bytes > RK_POOL_BYTES(k) - at) {
+            return 98u;
+        }
+        for (rk_u64 i = at; i < at + bytes; i++) {
+            value[0] += RK_POOL(k)[i];
+            RK_POOL(k)[i] += 1u;
+        }
         return 0u;
     }
     if (op == CONFORM_PANIC && length >= 4u) {
