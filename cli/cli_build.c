@@ -44,6 +44,12 @@ static const rk_option options[] = {
      .kind = RK_OPTION_STRING,
      .value_name = "LIST",
      .help = "Instruction-set levels of the CPU code, such as v2,v4; all if not given."},
+    {.name = "arch",
+     .letter = 'a',
+     .kind = RK_OPTION_LIST,
+     .value_name = "LIST",
+     .help = "GPU architectures, such as sm_90 (machine code for NVIDIA), compute_75 (PTX, which "
+             "the driver compiles) or gfx90a (AMD); compute_75 and gfx90a if not given."},
     {.name = "compiler",
      .kind = RK_OPTION_STRING,
      .value_name = "PROGRAM",
@@ -63,6 +69,9 @@ static const rk_option options[] = {
      .default_text = "0",
      .max_text = "1024",
      .help = "Compilers at a time; 0: one for each CPU."},
+    {.name = "no-cache",
+     .kind = RK_OPTION_FLAG,
+     .help = "Compile everything, and keep nothing for later builds."},
     RK_CLI_OPTION_JSON,
     RK_CLI_OPTION_HELP,
 };
@@ -77,6 +86,7 @@ static const rk_cli_argument arguments[] = {
 static const rk_cli_example examples[] = {
     {"rk build counter.c", "writes counter.rkm"},
     {"rk build counter.c -o out/counter.rkm --target cpu --levels v3", "for one CPU level only"},
+    {"rk build counter.c --target cpu,cuda --arch compute_75,sm_90", "PTX and code for the H100"},
 };
 
 static rk_status parse_target(const char *word, size_t length, uint32_t *bits, rk_err *err)
@@ -186,6 +196,16 @@ static int run(rk_cli_call *call)
         }
         output = path;
     }
+    const char *const *archs;
+    char arch_list[512] = "";
+    size_t arch_count = rk_options_list(&call->options, "arch", &archs);
+    for (size_t i = 0; i < arch_count; i++) {
+        size_t used = strlen(arch_list);
+        if (snprintf(arch_list + used, sizeof arch_list - used, "%s%s", i ? "," : "", archs[i]) >=
+            (int)(sizeof arch_list - used)) {
+            return rk_cli_failf(call, RK_CLI_USAGE, RK_LIMIT, "--arch: the list is too long");
+        }
+    }
     const char *const *flags;
     size_t flag_count = rk_options_list(&call->options, "flag", &flags);
     const rk_module_build_options build = {
@@ -199,6 +219,8 @@ static int run(rk_cli_call *call)
         .extra_flags = flags,
         .extra_flag_count = (uint32_t)flag_count,
         .jobs = (uint32_t)rk_options_u64(&call->options, "jobs"),
+        .archs = arch_count ? arch_list : NULL,
+        .no_cache = rk_options_flag(&call->options, "no-cache"),
         .print = print_compiler,
     };
     uint64_t start_ns = rk_clock_monotonic_ns();

@@ -79,7 +79,15 @@
     RK_HANDLER rk_u32 rk_on_migrate(rk_ctx *k, RK_G const rk_u8 *old_arena,                        \
                                     RK_G const rk_u64 *old_offsets, rk_u64 old_hash)
 
+#include <ringkernel/kernel/unit.h>
+
+#include <ringkernel/kernel/handlers.h>
+#include <ringkernel/kernel/host.h>
+#if !defined(RK_UNIT_USER)
 #include <ringkernel/kernel/loop.h>
+#else
+#include <ringkernel/kernel/source_unit.h>
+#endif
 
 #if defined(RK_ACTORS)
 #include <ringkernel/kernel/actors.h>

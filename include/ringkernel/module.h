@@ -78,6 +78,13 @@ typedef struct rk_module_build_options {
     const char *const *extra_flags; /* for the C compiler, or NULL */
     uint32_t extra_flag_count;
     uint32_t jobs; /* compilers at a time; 0: one per CPU */
+    /*
+     * GPU architectures, separated by commas: sm_90 (machine code for NVIDIA), compute_75 (PTX for
+     * NVIDIA), gfx90a (AMD). NULL, or none for a target: the environment's RK_CUDA_ARCH and
+     * RK_HIP_ARCH, else compute_75 and gfx90a.
+     */
+    const char *archs;
+    bool no_cache; /* compile everything, and keep nothing; see docs/modules.md */
     /* Takes what the compilers print, warnings included; may be NULL. Called by this thread. */
     void (*print)(void *context, const char *text);
     void *print_context;

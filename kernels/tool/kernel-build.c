@@ -26,7 +26,8 @@ int main(int argc, char **argv)
     rk_module_build_options options = {.source_path = argv[1],
                                        .output_path = argv[2],
                                        .targets = RK_BUILD_CPU | RK_BUILD_FIBER | RK_BUILD_OPENCL,
-                                       .jobs = 1, /* the build tool runs several of us */
+                                       .jobs = 1,        /* the build tool runs several of us */
+                                       .no_cache = true, /* and knows what is out of date */
                                        .print = print};
     bool on = argc > 3 && strcmp(argv[3], "cuda=on") == 0;
     bool automatic = argc > 3 && strcmp(argv[3], "cuda=auto") == 0;

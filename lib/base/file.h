@@ -139,6 +139,12 @@ uint64_t rk_file_writer_bytes(const rk_file_writer *writer);
  */
 rk_status rk_file_writer_commit(rk_file_writer *writer, rk_err *err);
 
+/*
+ * Like commit, without the syncs: after a power loss the file may be there with other contents. For
+ * files whose readers check them and can do without, such as those of a cache.
+ */
+rk_status rk_file_writer_publish(rk_file_writer *writer, rk_err *err);
+
 /* Removes the temporary file. Does nothing on a writer that is committed, abandoned or all zero. */
 void rk_file_writer_abandon(rk_file_writer *writer);
 

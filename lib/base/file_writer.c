@@ -153,13 +153,14 @@ uint64_t rk_file_writer_bytes(const rk_file_writer *writer)
     return writer->written_bytes + writer->buffered_bytes;
 }
 
-rk_status rk_file_writer_commit(rk_file_writer *writer, rk_err *err)
+/* All but the sync of the folder; on failure everything is abandoned. */
+static rk_status write_out(rk_file_writer *writer, bool is_durable, rk_err *err)
 {
     rk_status status = usable(writer, err);
     int result = 0;
     if (status == RK_OK) {
         result = flush(writer);
-        result = result == 0 ? rk_file_sync(writer->fd) : result;
+        result = result == 0 && is_durable ? rk_file_sync(writer->fd) : result;
     }
     if (status == RK_OK && result == 0) {
         /* A network file system may report a failed write only at close. */
@@ -176,10 +177,26 @@ rk_status rk_file_writer_commit(rk_file_writer *writer, rk_err *err)
     }
     if (status != RK_OK) {
         rk_file_writer_abandon(writer);
-        return status;
     }
-    status = rk_file_sync_folder(writer->path, err);
-    finish(writer);
+    return status;
+}
+
+rk_status rk_file_writer_commit(rk_file_writer *writer, rk_err *err)
+{
+    rk_status status = write_out(writer, true, err);
+    if (status == RK_OK) {
+        status = rk_file_sync_folder(writer->path, err);
+        finish(writer);
+    }
+    return status;
+}
+
+rk_status rk_file_writer_publish(rk_file_writer *writer, rk_err *err)
+{
+    rk_status status = write_out(writer, false, err);
+    if (status == RK_OK) {
+        finish(writer);
+    }
     return status;
 }
 

@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/file.h"
+#include "base/places.h"
 #include "base/thread.h"
 #include "base/value.h"
-#include "base/places.h"
 #include "module/process.h"
 #include <ringkernel/version.h>
 
@@ -142,7 +142,8 @@ static void first_message(const char *output, const char *source, char *out, siz
         if (line != best && line_holds(line, "error: ")) {
             break;
         }
-        if (strncmp(line, source, source_length) == 0 && line[source_length] == ':') {
+        if (strncmp(line, source, source_length) == 0 &&
+            (line[source_length] == ':' || line[source_length] == '(')) {
             place = line;
         }
     }
@@ -188,18 +189,37 @@ static const char *hint_for(const char *message)
     return "";
 }
 
-static rk_status report_failure(rk_build *build, const rk_build_job *job, const char *output)
+/* "a.c(12): error" of NVIDIA's compilers becomes "a.c:12: error", as all others write it. */
+static void use_colons(const char *source, char *message)
+{
+    size_t length = strlen(source);
+    if (strncmp(message, source, length) == 0 && message[length] == '(') {
+        char *end = message + length + 1 + strspn(message + length + 1, "0123456789");
+        if (end[0] == ')' && end[1] == ':') {
+            message[length] = ':';
+            memmove(end, end + 1, strlen(end));
+        }
+    }
+}
+
+rk_status rk_build_report(rk_build *build, rk_status status, const char *output)
 {
     char message[300];
     first_message(output, build->source, message, sizeof(message));
-    if (*message == '\0') {
+    use_colons(build->source, message);
+    return rk_err_set(build->err, status, "%s%s", message, hint_for(message));
+}
+
+static rk_status report_failure(rk_build *build, const rk_build_job *job, const char *output)
+{
+    if (*output == '\0') {
         bool killed = job->exit_status > 128;
         return rk_err_set(build->err, RK_COMPILE, "'%s' %s %d without a word%s", job->argv[0],
                           killed ? "was ended by signal" : "failed with exit status",
                           killed ? job->exit_status - 128 : job->exit_status,
                           killed ? "; is there too little memory?" : "");
     }
-    return rk_err_set(build->err, RK_COMPILE, "%s%s", message, hint_for(message));
+    return rk_build_report(build, RK_COMPILE, output);
 }
 
 static void print_output(rk_build *build, const rk_process *process)
@@ -241,13 +261,35 @@ static rk_status read_output(rk_build *build, rk_build_job *job)
     return RK_OK;
 }
 
+/* Fills a job from the cache. */
+static bool take_cached(rk_build *build, uint32_t index)
+{
+    rk_build_job *job = &build->jobs[index];
+    char *messages = NULL;
+    rk_build_key_job(build, job);
+    if (!job->has_key ||
+        !rk_build_cache_get(build, &job->key, &job->data, &job->bytes, &messages)) {
+        return false;
+    }
+    if (build->options->print && *messages != '\0' && first_of_kind(build, index)) {
+        build->options->print(build->options->print_context, messages);
+    }
+    free(messages);
+    if (!job->output) {
+        free(job->data); /* a check has no result */
+        job->data = NULL;
+    }
+    job->exit_status = 0;
+    return true;
+}
+
 rk_status rk_build_run(rk_build *build, uint32_t first)
 {
     rk_process processes[RK_BUILD_JOB_MAX];
     uint32_t index[RK_BUILD_JOB_MAX]; /* the job of each process */
     uint32_t count = 0;
     for (uint32_t i = first; i < build->job_count; i++) {
-        if (build->jobs[i].argv) {
+        if (build->jobs[i].argv && !take_cached(build, i)) {
             rk_process_init(&processes[count], build->jobs[i].argv);
             index[count++] = i;
         }
@@ -255,6 +297,7 @@ rk_status rk_build_run(rk_build *build, uint32_t first)
     uint32_t jobs = build->options->jobs ? build->options->jobs : rk_thread_cpu_count();
     rk_status status =
         rk_process_run(processes, count, jobs, JOB_TIMEOUT_NS, build->environment, build->err);
+    bool keeps = count != 0 && build->cache.folder && rk_build_cache_confirm(build);
     for (uint32_t i = 0; i < count && status == RK_OK; i++) {
         rk_build_job *job = &build->jobs[index[i]];
         job->exit_status = processes[i].exit_status;
@@ -266,6 +309,10 @@ rk_status rk_build_run(rk_build *build, uint32_t first)
                 print_output(build, &processes[i]);
             }
             status = read_output(build, job);
+            if (status == RK_OK && job->has_key && keeps) {
+                rk_build_cache_put(build, &job->key, job->data, job->data ? job->bytes : 0,
+                                   rk_str_cstr(&processes[i].output));
+            }
         }
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -539,10 +586,12 @@ static rk_status build_module(rk_build *build)
         return rk_err_set(build->err, RK_UNSUPPORTED, "unknown build target 0x%x", targets);
     }
     if ((status = find_headers(build)) != RK_OK || (status = take_levels(build)) != RK_OK ||
+        (status = rk_build_take_archs(build, targets)) != RK_OK ||
         (status = rk_scratch_init(&build->scratch, build->err)) != RK_OK) {
         return status;
     }
     build->has_scratch = true;
+    rk_build_cache_open(build);
     if ((status = make_environment(build)) != RK_OK ||
         (status = rk_build_find_compiler(build)) != RK_OK ||
         (status = rk_build_probe(build)) != RK_OK || (status = check_variant(build)) != RK_OK) {
@@ -582,6 +631,8 @@ rk_status rk_module_build(const rk_module_build_options *options, rk_err *err)
         (void)rk_err_prefix(build->err, "cannot build '%.120s': ",
                             options->source_path ? options->source_path : "");
     }
+    rk_cache_trim(&build->cache);
+    rk_cache_finish(&build->cache);
     if (build->has_scratch) {
         rk_scratch_finish(&build->scratch);
     }

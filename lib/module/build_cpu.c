@@ -105,17 +105,22 @@ rk_status rk_build_find_compiler(rk_build *build)
     if (status == RK_OK) {
         const char *version = rk_build_tool_version(build, build->compiler[0]);
         rk_build_note(build, "compiler", version ? version : build->compiler[0]);
+        build->compiler_version = version;
     }
     return status;
 }
 
+/* Without wants_code only the schema counts: what takes least time. */
 static rk_status add_compilation(rk_build *build, uint32_t kind, rk_isa level, uint32_t variant,
-                                 const char *variant_flag)
+                                 const char *variant_flag, bool wants_code)
 {
     rk_build_args args;
     rk_build_args_init(build, &args);
     rk_build_args_add_all(&args, build->compiler, build->compiler_words);
     rk_build_args_add_all(&args, cpu_flags, RK_COUNT_OF(cpu_flags));
+    if (!wants_code) {
+        rk_build_args_add(&args, "-O0");
+    }
     if (rk_isa_march(level)) {
         rk_build_args_add(&args, rk_build_text(build, "-march=%s", rk_isa_march(level)));
     }
@@ -166,7 +171,9 @@ rk_status rk_build_probe(rk_build *build)
     for (uint32_t i = 1; i < build->level_count; i++) {
         lowest = RK_MIN(lowest, build->levels[i]);
     }
-    rk_status status = add_compilation(build, RK_SECTION_CPU, lowest, 0, NULL);
+    uint32_t targets = build->options->targets ? build->options->targets : RK_BUILD_CPU;
+    bool wants_code = (targets & RK_BUILD_CPU) != 0;
+    rk_status status = add_compilation(build, RK_SECTION_CPU, lowest, 0, NULL, wants_code);
     if (status == RK_OK) {
         status = rk_build_run(build, 0);
     }
@@ -177,9 +184,8 @@ rk_status rk_build_probe(rk_build *build)
     if (status != RK_OK) {
         return status;
     }
-    uint32_t targets = build->options->targets ? build->options->targets : RK_BUILD_CPU;
     int f32 = rk_schema_find_variant(build->schema, "f32");
-    if ((targets & RK_BUILD_CPU) != 0 && f32 >= 0 && rk_build_wants_variant(build, (uint32_t)f32)) {
+    if (wants_code && f32 >= 0 && rk_build_wants_variant(build, (uint32_t)f32)) {
         build->jobs[0].variant = (uint32_t)f32;
     } else {
         free(build->jobs[0].data); /* it served to find the schema */
@@ -221,11 +227,11 @@ rk_status rk_build_add_cpu(rk_build *build)
             rk_isa level = build->levels[i];
             lowest = RK_MIN(lowest, level);
             if ((targets & RK_BUILD_CPU) != 0 && !is_probed(build, level, variant)) {
-                status = add_compilation(build, RK_SECTION_CPU, level, variant, flag);
+                status = add_compilation(build, RK_SECTION_CPU, level, variant, flag, true);
             }
         }
         if ((targets & RK_BUILD_FIBER) != 0 && status == RK_OK) {
-            status = add_compilation(build, RK_SECTION_FIBER, lowest, variant, flag);
+            status = add_compilation(build, RK_SECTION_FIBER, lowest, variant, flag, true);
         }
     }
     return status;

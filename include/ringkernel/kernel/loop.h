@@ -24,7 +24,7 @@
  * All lanes of all blocks meet. The block that arrives last decides (when asked to) while the
  * others wait. Returns loop->failed.
  */
-RK_FN rk_u32 rk_grid_barrier(rk_ctx *k, rk_u32 decide)
+RK_UNIT_FN rk_u32 rk_grid_barrier(rk_ctx *k, rk_u32 decide)
 {
     RK_G rk_loop *loop = k->loop;
     RK_SYNC_BLOCK(k);
@@ -68,28 +68,11 @@ RK_FN rk_u32 rk_grid_barrier(rk_ctx *k, rk_u32 decide)
     return rk_load_acquire(&loop->failed);
 }
 
-/*
- * All blocks meet, for init and migrate handlers whose second part reads what other blocks wrote in
- * the first. Every lane must call it. Not 0: the kernel is leaving, return at once.
- */
-#define RK_SYNC_GRID(k) rk_grid_barrier((k), 0u)
-
-#define RK_GEN_PHASE_CALL(name)                                                                    \
-    if (RK_PHASE_INDEX_##name != 0 && rk_grid_barrier(k, 0u) != 0u) {                              \
-        return;                                                                                    \
-    }                                                                                              \
-    rk_trace_note(k, RK_TRACE_PHASE, RK_TRACE_KIND_BEGIN,                                          \
-                  RK_TRACE_NAME_PHASE + (rk_u32)RK_PHASE_INDEX_##name, 0u);                        \
-    rk_phase_##name(k);                                                                            \
-    rk_trace_note(k, RK_TRACE_PHASE, RK_TRACE_KIND_END,                                            \
-                  RK_TRACE_NAME_PHASE + (rk_u32)RK_PHASE_INDEX_##name, 0u);
-
-/* One step: the phases, with a barrier in front of each but the first. */
-RK_FN void rk_step_take(rk_ctx *k)
-{
-    (void)k;
-    RK_PHASES(RK_GEN_PHASE_CALL)
-}
+#if defined(RK_UNIT_LOOP)
+#define rk_step_take rk_unit_step
+#else
+#include <ringkernel/kernel/steps.h>
+#endif
 
 RK_FN void rk_loop_enter(rk_ctx *k, RK_G const rk_u8 *old)
 {
@@ -123,14 +106,11 @@ RK_FN void rk_loop_enter(rk_ctx *k, RK_G const rk_u8 *old)
  */
 RK_FN void rk_loop_run(rk_ctx *k, RK_G const rk_u8 *old)
 {
-#if !defined(RK_TARGET_OPENCL) /* there is no poller */
     if (k->block >= k->block_count) {
         rk_poller_run(k);
         return;
     }
-#endif
     rk_loop_enter(k, old);
-    RK_SYNC_BLOCK(k); /* PoCL's compiler cannot do with a first barrier inside the loop */
     while (rk_grid_barrier(k, 1u) == 0u && k->loop->op != RK_OP_EXIT) {
         rk_step_take(k);
     }
@@ -167,9 +147,13 @@ void rk_module_entry(rk_ctx *k, rk_u8 *arena, rk_u8 *mapped, const rk_u8 *old)
 #elif defined(RK_TARGET_CUDA)
 extern "C" __global__ void rk_module_entry(rk_u8 *arena, rk_u8 *mapped, rk_u8 *old)
 {
-    __shared__ rk_u64 shared[RK_SHARED_BYTES / 8 + 1];
     rk_ctx k;
+#if defined(RK_UNIT_LOOP)
+    k.shared = rk_unit_shared();
+#else
+    __shared__ rk_u64 shared[RK_SHARED_BYTES / 8 + 1];
     k.shared = (rk_u8 *)shared;
+#endif
     k.block = blockIdx.x;
     k.lane = threadIdx.x;
     k.lane_count = blockDim.x;
