@@ -46,6 +46,7 @@
 #include <ringkernel/kernel/schema.h>
 
 #include <ringkernel/kernel/messages.h>
+#include <ringkernel/kernel/scope.h>
 
 /* A handler that the file defines but does not announce would never be called: refused here. */
 #if defined(RK_TARGET_CPU)

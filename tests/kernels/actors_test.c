@@ -475,6 +475,49 @@ static void a_run_survives_pause_and_park(void **state)
     }
 }
 
+/*
+ * The state goes on with other numbers of lanes: here as if four lanes had worked before and the
+ * fourth had held the free messages and a ticket of the first.
+ */
+static void other_numbers_of_lanes_lose_nothing(void **state)
+{
+    (void)state;
+    for (unsigned busy = 0; busy < 2; busy++) {
+        const setup s = {.blocks = 2, .actors = 200, .initial = 200, .messages = 900, .slice = 20};
+        kt *k = start(&s);
+        uint32_t common[512];
+        uint64_t done[3];
+        uint64_t value[3];
+        uint64_t n_workers = kt_size(k, "actor_worker");
+        uint32_t *workers = malloc(n_workers * 4);
+        const uint32_t order[3] = {RANDOM, 90, 300};
+        assert_int_equal(play(k, RING, 200, 30), 200 * 31);
+        if (busy) {
+            assert_int_equal(kt_custom(k, OP_START, order, sizeof(order), value), RK_OK);
+        }
+        assert_int_equal(rk_kernel_park(kt_kernel(k), RK_FOREVER, NULL), RK_OK);
+        kt_read(k, "actor_common", common, 512);
+        kt_read(k, "actor_worker", workers, n_workers);
+        for (unsigned block = 0; block < 2; block++) {
+            uint32_t *first = workers + 8192 * (size_t)block;
+            memcpy(first + 24, first, 32);
+            memset(first, 0, 32);
+        }
+        common[257] = 4;
+        kt_write(k, "actor_worker", workers, n_workers);
+        kt_write(k, "actor_common", common, 512);
+        assert_int_equal(kt_start(k), RK_OK);
+        if (busy) {
+            assert_int_equal(receive(k, done, sizeof(done)).type, DONE);
+            assert_int_equal(done[0], 90 * 301);
+        }
+        assert_int_equal(play(k, RING, 100, 30), 100 * 31);
+        books_balance(k, &s);
+        free(workers);
+        kt_end(k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +531,7 @@ int main(void)
         cmocka_unit_test(bad_orders_are_refused),
         cmocka_unit_test(idle_actors_take_no_steps),
         cmocka_unit_test(a_run_survives_pause_and_park),
+        cmocka_unit_test(other_numbers_of_lanes_lose_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,7 +99,7 @@ RK_FN void rk_actors_view(rk_ctx *k, rk_u32 lane, rk_actors *v)
     v->queue_stride = (rk_u32)(RK_FIELD_ELEMENTS(k, actor_queue) / v->blocks);
     v->queue_mask = rk_power_of_two(rk_actor_home_slots(v->actors, v->blocks) + 1u) - 1u;
     v->slots_mask = rk_power_of_two(v->actors) - 1u;
-    v->list_length = v->common[RK_ACTOR_LIST_LENGTH];
+    v->list_length = rk_device_load(v->common + RK_ACTOR_LIST_LENGTH);
     v->lists_mask =
         v->list_length == 0u ? 0u : rk_power_of_two(v->messages / v->list_length + 2u) - 1u;
     v->holds = v->worker[RK_ACTOR_W_HOLDS];

@@ -82,7 +82,7 @@ RK_COLD rk_u32 rk_actors_init(rk_ctx *k)
         v.common[RK_ACTOR_LISTS_TAIL] = lists;
         v.common[RK_ACTOR_SLOTS_TAIL] = v.actors - initial;
         v.common[RK_ACTOR_LANES_SEEN] = lanes;
-        v.common[RK_ACTOR_LIST_LENGTH] = length;
+        rk_device_store(v.common + RK_ACTOR_LIST_LENGTH, length); /* others look in vain */
     }
 #if RK_HAS_ACTOR_START
     if (RK_SYNC_GRID(k) != 0u) {
