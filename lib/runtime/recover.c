@@ -60,8 +60,8 @@ static void settle(rk_kernel *kernel)
                          "its device was lost while it was parked, and its state with it");
     } else if (has_inputs(kernel)) {
         rk_supervise_end(kernel, restart ? RK_EVENT_GAVE_UP : RK_EVENT_DEVICE_LOST,
-                         "fields that the host had filled were lost with the device; create it "
-                         "anew");
+                         "fields or pool memory that the host had filled were lost with the "
+                         "device; create it anew");
     } else if (restart) {
         rk_supervise_restart(kernel);
     }

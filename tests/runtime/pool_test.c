@@ -145,6 +145,63 @@ static void grows_in_a_host_process(void **state)
     grows_while_it_is_parked(RK_ISOLATION_PROCESS);
 }
 
+/* More than the machine has: everything stays as it was. */
+static void a_growth_that_fails_changes_nothing(void **state)
+{
+    (void)state;
+    rk_runtime *runtime = open_runtime(RK_ISOLATION_NONE);
+    rk_pool_options options = {.bytes = 65536,
+                               .growth = RK_POOL_STEP,
+                               .step_bytes = (uint64_t)1 << 45,
+                               .max_bytes = (uint64_t)1 << 45,
+                               .granule_bytes = 65536};
+    rk_launch launch = {.blocks = 1, .pool = &options};
+    rk_kernel *kernel = probe_start(runtime, &launch);
+    rk_pool *pool = rk_kernel_pool(kernel);
+    uint64_t pool_bytes = 0;
+    rk_pool_allocation a = take(kernel, 65536, 2, false);
+    park(kernel);
+    rk_err err = RK_ERR_INIT;
+    assert_int_equal(rk_pool_grow(pool, 0, &err), RK_NO_MEMORY);
+    assert_non_null(strstr(err.text, "the pool of kernel 'probe' cannot grow from 65536 to"));
+    rk_pool_stats stats;
+    rk_pool_read_stats(pool, &stats);
+    assert_int_equal(stats.bytes, 65536);
+    assert_int_equal(stats.grows, 0);
+    start(kernel);
+    assert_int_equal(kernel_sum(kernel, &a, &pool_bytes), 131072);
+    assert_int_equal(pool_bytes, 65536);
+    rk_runtime_destroy(runtime);
+}
+
+/* A restart runs init again, but what the host keeps in the pool stays. */
+static void a_restart_leaves_the_pool_as_it_is(void **state)
+{
+    (void)state;
+    rk_runtime *runtime = open_runtime(RK_ISOLATION_NONE);
+    rk_pool_options options = {.bytes = 65536, .growth = RK_POOL_DOUBLE, .max_bytes = 1 << 20};
+    rk_launch launch = {.blocks = 1, .pool = &options, .restart = RK_RESTART_ON_FAILURE};
+    rk_kernel *kernel = probe_start(runtime, &launch);
+    rk_pool_allocation a = take(kernel, 1000, 6, false);
+    park(kernel);
+    assert_int_equal(rk_pool_grow(rk_kernel_pool(kernel), 0, NULL), RK_OK);
+    start(kernel);
+    assert_int_equal(probe_run(kernel, 3), 3);
+    uint64_t id = 0;
+    uint64_t pool_bytes = 0;
+    rk_reply reply;
+    assert_int_equal(rk_kernel_custom(kernel, 2, NULL, 0, &id, NULL), RK_OK); /* panics */
+    (void)rk_kernel_wait(kernel, id, RK_FOREVER, &reply, NULL);
+    rk_kernel_snapshot snapshot;
+    do { /* the supervisor starts it again */
+        rk_kernel_read_snapshot(kernel, &snapshot);
+    } while (snapshot.restarts == 0 || snapshot.state != RK_KERNEL_IDLE);
+    assert_int_equal(kernel_sum(kernel, &a, &pool_bytes), 6000);
+    assert_int_equal(pool_bytes, 131072);
+    assert_int_equal(probe_run(kernel, 2), 2);
+    rk_runtime_destroy(runtime);
+}
+
 static void senders_must_be_parked_too(void **state)
 {
     (void)state;
@@ -316,6 +373,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_in_this_process),
         cmocka_unit_test(grows_in_a_host_process),
+        cmocka_unit_test(a_growth_that_fails_changes_nothing),
+        cmocka_unit_test(a_restart_leaves_the_pool_as_it_is),
         cmocka_unit_test(senders_must_be_parked_too),
         cmocka_unit_test(defragmentation_needs_a_parked_kernel),
         cmocka_unit_test(contents_are_checked_against_the_allocation),
