@@ -44,6 +44,11 @@ static const rk_option options[] = {
      .max_text = "65535",
      .help = "Blocks (on a CPU: threads) of each kernel whose job file does not say; 0: as many as "
              "the device has cores."},
+    {.name = "trace",
+     .kind = RK_OPTION_STRING,
+     .value_name = "FILE",
+     .help = "Write a timeline of kernels and host into this file, for https://ui.perfetto.dev "
+             "and 'rk trace FILE'."},
     {.name = "quiet",
      .letter = 'q',
      .kind = RK_OPTION_FLAG,
@@ -258,6 +263,7 @@ static int run_job(const rk_cli_call *call, const rk_job *job)
         .folder = folder.path,
         .device = rk_options_text(&call->options, "device"),
         .blocks = (uint32_t)rk_options_u64(&call->options, "blocks"),
+        .trace = rk_options_text(&call->options, "trace"),
         .note = note,
         .note_context = &progress,
     };

@@ -16,6 +16,7 @@ extern const rk_cli_command rk_cli_stats;
 extern const rk_cli_command rk_cli_pause;
 extern const rk_cli_command rk_cli_resume;
 extern const rk_cli_command rk_cli_stop;
+extern const rk_cli_command rk_cli_trace;
 extern const rk_cli_command rk_cli_build;
 extern const rk_cli_command rk_cli_inspect;
 extern const rk_cli_command rk_cli_kernels;

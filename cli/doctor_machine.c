@@ -13,6 +13,7 @@
 
 #include <dlfcn.h>
 #include <linux/membarrier.h>
+#include <ringkernel/topology.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +193,8 @@ static void check_gpu(rk_finding *f)
         {{"libnvrtc.so.12", "libnvrtc.so", NULL}, "NVRTC"},
         {{"libamdhip64.so.6", "libamdhip64.so.5", "libamdhip64.so"}, "HIP"},
         {{"libOpenCL.so.1", NULL}, "OpenCL"},
+        {{"libnvidia-ml.so.1", NULL}, "NVML"},
+        {{"libamd_smi.so", "librocm_smi64.so", NULL}, "AMD or ROCm SMI"},
     };
     char text[RK_FINDING_BYTES] = "";
     size_t used = 0;
@@ -207,7 +210,38 @@ static void check_gpu(rk_finding *f)
         used = RK_MIN(used + (size_t)written, sizeof text - 1);
         /* It stays loaded for the moment: unloading some of these libraries leaks. */
     }
-    rk_finding_set(f, RK_FINDING_NOTE, "%s; this version runs kernels on CPUs", text);
+    rk_finding_set(f, RK_FINDING_NOTE, "%s", text);
+}
+
+static void check_devices(rk_finding *f)
+{
+    rk_topology *topology = NULL;
+    rk_err err = RK_ERR_INIT;
+    if (rk_topology_create(NULL, &topology, &err) != RK_OK) {
+        rk_finding_set(f, RK_FINDING_NOTE, "%s", err.text);
+        return;
+    }
+    char text[RK_FINDING_BYTES] = "";
+    size_t used = 0;
+    uint32_t unused = 0;
+    for (uint32_t i = 0; i < rk_topology_device_count(topology); i++) {
+        const rk_topology_device *device = rk_topology_device_at(topology, i);
+        if (device->driver[0] == '\0') {
+            unused += device->vendor != RK_VENDOR_OTHER ? 1 : 0;
+            continue;
+        }
+        int written = snprintf(text + used, sizeof text - used, "%s%s (%s)", used ? ", " : "",
+                               device->name, device->text);
+        used = RK_MIN(used + (size_t)written, sizeof text - 1);
+    }
+    rk_topology_destroy(topology);
+    rk_finding_set(f, unused > 0 ? RK_FINDING_NOTE : RK_FINDING_OK, "%s", text);
+    if (unused > 0) {
+        rk_finding_remedy(f,
+                          "%u more on the PCI bus without a driver that runs kernels: 'rk devices' "
+                          "says why",
+                          unused);
+    }
 }
 
 const rk_check rk_doctor_machine[] = {
@@ -218,5 +252,6 @@ const rk_check rk_doctor_machine[] = {
     {"membarrier", check_membarrier},
     {"limits", check_limits},
     {"gpu libraries", check_gpu},
+    {"devices", check_devices},
 };
 const size_t rk_doctor_machine_count = RK_CLI_COUNT(rk_doctor_machine);

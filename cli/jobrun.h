@@ -22,6 +22,7 @@
 #include "job/room.h"
 
 #include <ringkernel/command.h>
+#include <ringkernel/trace.h>
 
 #include <stdatomic.h>
 
@@ -74,6 +75,7 @@ typedef struct rk_jobrun_options {
     const char *folder; /* for the results; exists */
     const char *device; /* instead of the job's; NULL: the job's */
     uint32_t blocks;    /* for kernels that do not say; 0: the runtime chooses */
+    const char *trace;  /* file for the timeline of the whole run; NULL: none */
     /* Told in sentences what happens, by any thread. */
     void (*note)(void *context, const char *text);
     void *note_context;
@@ -103,6 +105,8 @@ typedef struct rk_jobrun {
 
     rk_mutex files;
     rk_report report;
+
+    rk_timeline *timeline; /* of options.trace */
 } rk_jobrun;
 
 /* How far a run is. */
@@ -173,6 +177,17 @@ rk_status rk_jobrun_write_room(rk_jobrun *run, rk_part *part, rk_err *err);
 /* jobrun_output.c: fields as files. */
 rk_status rk_jobrun_check_outputs(rk_jobrun *run, rk_part *part, rk_err *err);
 rk_status rk_jobrun_write_output(rk_jobrun *run, rk_part *part, size_t index, rk_err *err);
+
+/* jobrun_trace.c: timelines: of the whole run, and for a while. */
+#define RK_JOBRUN_TRACE_SLOTS 65536u /* of each kernel, for the whole run */
+rk_status rk_jobrun_trace_open(rk_jobrun *run, rk_err *err);
+/* Does nothing if there is none. */
+rk_status rk_jobrun_trace_close(rk_jobrun *run, rk_err *err);
+rk_status rk_jobrun_trace(rk_jobrun *run, const rk_server_connection *connection,
+                          const rk_request *request, rk_str *out, rk_err *err);
+
+/* The kernel of a part with this name; RK_NOT_FOUND with a suggestion. */
+rk_status rk_jobrun_find_part(rk_jobrun *run, const char *name, rk_part **out_part, rk_err *err);
 
 /* jobrun_drive.c: the main of a driver thread. */
 void rk_jobrun_drive(void *part);

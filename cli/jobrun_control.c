@@ -132,7 +132,7 @@ static void refresh(rk_jobrun *run)
     free(ids);
 }
 
-static rk_status find_part(rk_jobrun *run, const char *name, rk_part **out_part, rk_err *err)
+rk_status rk_jobrun_find_part(rk_jobrun *run, const char *name, rk_part **out_part, rk_err *err)
 {
     const char **names = calloc(run->part_count + 1, sizeof *names);
     if (names == NULL) {
@@ -175,7 +175,7 @@ static rk_status do_send(rk_jobrun *run, const rk_server_connection *connection,
 {
     rk_part *part = NULL;
     const rk_order *order;
-    rk_status status = find_part(run, request->kernel, &part, err);
+    rk_status status = rk_jobrun_find_part(run, request->kernel, &part, err);
     if (status == RK_OK) {
         status = rk_order_find(request->command, request->arg_count, &order, err);
     }
@@ -258,6 +258,7 @@ rk_status rk_jobrun_handle(void *context, const rk_server_connection *connection
     case RK_REQUEST_SEND: return do_send(run, connection, request, out, err);
     case RK_REQUEST_PAUSE: return do_all(run, true, out, err);
     case RK_REQUEST_RESUME: return do_all(run, false, out, err);
+    case RK_REQUEST_TRACE: return rk_jobrun_trace(run, connection, request, out, err);
     case RK_REQUEST_STOP:
         rk_jobrun_request_stop(run);
         append_text(out, "job", run->job->name);

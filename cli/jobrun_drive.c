@@ -9,6 +9,7 @@
 #include "cli/orders.h"
 
 #include <ringkernel/abi/control.h>
+#include <ringkernel/profile.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@
 /* After the wish to stop, how long a kernel may stay in one step. */
 #define STEP_END_NS (10u * (uint64_t)RK_NS_PER_S)
 #define SCRIPT_TIMEOUT_NS (60u * (uint64_t)RK_NS_PER_S)
+#define SAVE_COLOR 0x669944u
+#define COMMAND_COLOR 0xcc8833u
 #define ENDLESS_STEPS (UINT64_C(1) << 62)
 
 static bool is_stopping(const rk_jobrun *run)
@@ -255,11 +258,23 @@ static rk_status do_command(rk_part *part, size_t index, rk_err *err)
 
 static rk_status do_action(rk_part *part, const rk_action *action, rk_err *err)
 {
+    rk_status status;
     switch (action->kind) {
-    case RK_ACTION_COMMAND: return do_command(part, action->index, err);
-    case RK_ACTION_SLICE: return rk_jobrun_write_slice(part->run, part, action->index, err);
-    default: return rk_jobrun_write_output(part->run, part, action->index, err);
+    case RK_ACTION_COMMAND:
+        rk_profile_push("command", COMMAND_COLOR);
+        status = do_command(part, action->index, err);
+        break;
+    case RK_ACTION_SLICE:
+        rk_profile_push("picture", SAVE_COLOR);
+        status = rk_jobrun_write_slice(part->run, part, action->index, err);
+        break;
+    default:
+        rk_profile_push("output", SAVE_COLOR);
+        status = rk_jobrun_write_output(part->run, part, action->index, err);
+        break;
     }
+    rk_profile_pop();
+    return status;
 }
 
 /* A kernel that takes no steps serves until it ends or the run stops. */
@@ -508,6 +523,7 @@ rk_status rk_jobrun_finish(rk_jobrun *run, rk_err *err)
     }
     atomic_store_explicit(&run->end_ns, rk_clock_monotonic_ns(), memory_order_release);
     park_all(run);
+    rk_profile_push("save results", SAVE_COLOR);
     for (size_t i = 0; i < run->part_count; i++) {
         rk_err one = RK_ERR_INIT;
         rk_status status = save_part(run, &run->parts[i], &one);
@@ -518,6 +534,10 @@ rk_status rk_jobrun_finish(rk_jobrun *run, rk_err *err)
     fill_report(run);
     rk_err one = RK_ERR_INIT;
     rk_status status = rk_report_write(&run->report, run->options.folder, &one);
+    rk_profile_pop();
+    if (status == RK_OK) {
+        status = rk_jobrun_trace_close(run, &one);
+    }
     if (status != RK_OK) {
         (void)rk_jobrun_fail(run, NULL, &one); /* it keeps the first */
     }

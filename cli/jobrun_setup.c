@@ -243,6 +243,7 @@ rk_status rk_jobrun_create_kernel(rk_jobrun *run, rk_part *part, const rk_launch
     launch.module = part->module;
     launch.device = device_of(run, part);
     launch.blocks = launch.blocks > 0 ? launch.blocks : run->options.blocks;
+    launch.trace_slots = run->options.trace != NULL ? RK_JOBRUN_TRACE_SLOTS : 0;
     rk_status status = rk_kernel_create(run->runtime, &launch, &part->kernel, err);
     const rk_schema *schema = rk_module_schema(part->module);
     for (uint32_t i = 0; i < schema->field_count && status == RK_OK; i++) {
@@ -456,6 +457,9 @@ rk_status rk_jobrun_create(const rk_job *job, const rk_jobrun_options *options, 
     if (status == RK_OK) {
         status = create_parts(run, err);
     }
+    if (status == RK_OK && options->trace != NULL) {
+        status = rk_jobrun_trace_open(run, err);
+    }
     if (status != RK_OK) {
         *out_is_input = rk_cli_input_exit(status) == RK_CLI_INPUT;
         rk_jobrun_destroy(run);
@@ -470,6 +474,7 @@ void rk_jobrun_destroy(rk_jobrun *run)
     if (run == NULL) {
         return;
     }
+    (void)rk_jobrun_trace_close(run, NULL); /* the run has not begun, or it is closed */
     rk_runtime_destroy(run->runtime);
     for (size_t i = 0; i < run->part_count && run->parts != NULL; i++) {
         rk_module_unref(run->parts[i].module);

@@ -61,6 +61,17 @@ static rk_status take_args(const json_t *value, rk_request *request, rk_err *err
     return RK_OK;
 }
 
+static rk_status take_number(const json_t *value, const char *key, uint32_t most,
+                             uint32_t *out_number, rk_err *err)
+{
+    json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
+    if (number < 0 || number > (json_int_t)most) {
+        return rk_err_set(err, RK_INVALID, "'%s' must be a number from 0 to %u", key, most);
+    }
+    *out_number = (uint32_t)number;
+    return RK_OK;
+}
+
 static rk_status take_key(const char *key, const json_t *value, rk_request *request, rk_err *err)
 {
     if (strcmp(key, "v") == 0) {
@@ -82,14 +93,14 @@ static rk_status take_key(const char *key, const json_t *value, rk_request *requ
     if (strcmp(key, "args") == 0) {
         return take_args(value, request, err);
     }
+    if (strcmp(key, "file") == 0) {
+        return take_text(value, key, &request->file, err);
+    }
+    if (strcmp(key, "every") == 0) {
+        return take_number(value, key, UINT32_MAX, &request->every, err);
+    }
     if (strcmp(key, "wait_ms") == 0) {
-        json_int_t wait = json_is_integer(value) ? json_integer_value(value) : -1;
-        if (wait < 0 || wait > (json_int_t)RK_PROTOCOL_WAIT_MAX_MS) {
-            return rk_err_set(err, RK_INVALID, "'wait_ms' must be a number from 0 to %u",
-                              RK_PROTOCOL_WAIT_MAX_MS);
-        }
-        request->wait_ms = (uint32_t)wait;
-        return RK_OK;
+        return take_number(value, key, RK_PROTOCOL_WAIT_MAX_MS, &request->wait_ms, err);
     }
     char shown[RK_VALUE_SHOWN_BYTES];
     return rk_err_set(err, RK_INVALID, "unknown key '%s'", rk_value_shown(key, shown));
@@ -113,8 +124,14 @@ static rk_status take_object(json_t *root, rk_request *request, rk_err *err)
         }
     }
     bool send = request->verb == RK_REQUEST_SEND;
-    if (send != (request->kernel != NULL) || send != (request->command != NULL) ||
-        (!send && request->arg_count > 0)) {
+    bool trace = request->verb == RK_REQUEST_TRACE;
+    if (trace != (request->file != NULL) || (!trace && request->every > 0) ||
+        (trace && request->file[0] != '/')) {
+        return rk_err_set(err, RK_INVALID,
+                          "'trace', and only 'trace', has a file, with an absolute path");
+    }
+    if ((!trace && send != (request->kernel != NULL)) || send != (request->command != NULL) ||
+        (!send && !trace && request->arg_count > 0)) {
         return rk_err_set(err, RK_INVALID,
                           "'send', and only 'send', has a kernel, a command and arguments");
     }
@@ -151,14 +168,25 @@ void rk_request_finish(rk_request *request)
     }
 }
 
+/* A member; NULL is left out. */
+static void append_text(rk_str *out, const char *key, const char *text)
+{
+    if (text != NULL) {
+        rk_str_appendf(out, ",\"%s\":", key);
+        rk_str_append_json(out, text);
+    }
+}
+
 rk_status rk_request_append(const rk_request *request, rk_str *out)
 {
     rk_str_appendf(out, "{\"v\":%u,\"do\":\"%s\"", RK_CLI_PROTOCOL, verb_names[request->verb]);
-    if (request->verb == RK_REQUEST_SEND) {
-        rk_str_append(out, ",\"kernel\":");
-        rk_str_append_json(out, request->kernel);
-        rk_str_append(out, ",\"command\":");
-        rk_str_append_json(out, request->command);
+    append_text(out, "kernel", request->kernel);
+    append_text(out, "command", request->command);
+    append_text(out, "file", request->file);
+    if (request->verb == RK_REQUEST_TRACE) {
+        rk_str_appendf(out, ",\"every\":%u", request->every);
+    }
+    if (request->verb == RK_REQUEST_SEND || request->verb == RK_REQUEST_TRACE) {
         rk_str_append(out, ",\"args\":[");
         for (size_t i = 0; i < request->arg_count; i++) {
             rk_str_append(out, i ? "," : "");

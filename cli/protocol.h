@@ -24,6 +24,7 @@
     X(SEND, "send")     /* a command for a kernel */                                               \
     X(PAUSE, "pause")   /* all kernels */                                                          \
     X(RESUME, "resume") /* all kernels */                                                          \
+    X(TRACE, "trace")   /* write a timeline for a while */                                         \
     X(STOP, "stop")     /* save what there is and end */
 
 typedef enum rk_request_verb {
@@ -35,11 +36,14 @@ typedef enum rk_request_verb {
 /* A request. As parsed, its texts belong to `tree`; the caller ends with rk_request_finish. */
 typedef struct rk_request {
     rk_request_verb verb;
-    const char *kernel;  /* send; NULL otherwise */
-    const char *command; /* send; NULL otherwise */
-    const char *args[RK_PROTOCOL_ARGS_MAX];
+    const char *kernel;                     /* send; trace: only this one; NULL otherwise */
+    const char *command;                    /* send; NULL otherwise */
+    const char *file;                       /* trace: absolute; NULL otherwise */
+    const char *args[RK_PROTOCOL_ARGS_MAX]; /* send; trace: what to write down */
     size_t arg_count;
-    uint32_t wait_ms; /* send: how long to wait until the command is applied; 0: accepted only */
+    uint32_t every;   /* trace: of every n-th step; 0: of every one */
+    uint32_t wait_ms; /* send: how long to wait until the command is applied; 0: accepted only;
+                         trace: how long */
     void *tree;
 } rk_request;
 

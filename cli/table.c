@@ -8,6 +8,7 @@ const rk_cli_command *const rk_cli_commands[] = {
     &rk_cli_ps,
     &rk_cli_send,
     &rk_cli_stats,
+    &rk_cli_trace,
     &rk_cli_pause,
     &rk_cli_resume,
     &rk_cli_stop,

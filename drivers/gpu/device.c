@@ -1,7 +1,8 @@
 /*
  * device.c: opening a device: its capabilities, context, streams and staging memory.
  */
-#include "base/file.h"
+#include "device/pci.h"
+#include "device/sysfs.h"
 #include "drivers/gpu/gpu.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -57,22 +58,6 @@ static void caps_arch(rk_device *device)
     caps->code_level = (uint32_t)strtoul(caps->arch + 3, NULL, 16);
 }
 
-/* The node that the bus belongs to, as the system's kernel tells. */
-static uint32_t numa_node(const char *bus_id)
-{
-    char path[128];
-    char *text = NULL;
-    size_t length = 0;
-    uint32_t node = UINT32_MAX;
-    (void)snprintf(path, sizeof path, "/sys/bus/pci/devices/%s/numa_node", bus_id);
-    if (bus_id[0] != '\0' && rk_file_read_all(path, 64, &text, &length, NULL) == RK_OK) {
-        long value = strtol(text, NULL, 10);
-        node = value >= 0 ? (uint32_t)value : UINT32_MAX;
-    }
-    free(text);
-    return node;
-}
-
 static void caps_places(rk_device *device)
 {
     const gpu_api *api = device->api;
@@ -86,7 +71,10 @@ static void caps_places(rk_device *device)
     for (char *at = caps->bus_id; *at != '\0'; at++) {
         *at = (char)tolower((unsigned char)*at);
     }
-    caps->numa_node = numa_node(caps->bus_id);
+    rk_pci_device pci;
+    caps->numa_node = rk_pci_read(RK_SYSFS, caps->bus_id, &pci, NULL) == RK_OK
+                          ? pci.numa_node
+                          : RK_PCI_NUMA_UNKNOWN;
     size_t bytes = 0;
     if (api->device_memory(&bytes, device->number) == 0) {
         caps->memory_bytes = bytes;
@@ -242,6 +230,20 @@ static rk_status close_work(rk_device *device, void *context)
     return RK_OK;
 }
 
+/* Without it (no bus id, say) the device works, and tells less. */
+static void health_open(rk_device *device)
+{
+    const gpu_driver *driver = device->driver;
+    const rk_health_options options = {
+        .vendor = driver->vendor->vendor,
+        .bus_id = device->caps.bus_id,
+        .library = driver->test ? driver->api.path : NULL,
+    };
+    if (rk_health_open(&options, &device->health, NULL) != RK_OK) {
+        device->health = NULL;
+    }
+}
+
 rk_status gpu_open(gpu_driver *driver, uint32_t index, rk_device **out_device, rk_err *err)
 {
     rk_status status = gpu_driver_open(driver, err);
@@ -265,9 +267,11 @@ rk_status gpu_open(gpu_driver *driver, uint32_t index, rk_device **out_device, r
                           gpu_error_text(driver, result), result);
     }
     caps_fill(device, index);
+    health_open(device);
     status = gpu_thread_start(device);
     if (status != RK_OK) {
         gpu_thread_stop(device);
+        rk_health_close(device->health);
         free(device);
         return rk_err_set(err, status, "cannot start the driver thread of %s:%u: %s", driver->name,
                           index, rk_status_text(status));
@@ -287,6 +291,7 @@ void gpu_close(rk_device *device)
     if (device != NULL) {
         (void)gpu_call(device, close_work, NULL);
         gpu_thread_stop(device);
+        rk_health_close(device->health);
         free(device);
     }
 }
@@ -300,6 +305,9 @@ void gpu_telemetry(rk_device *device, rk_device_telemetry *out_telemetry)
         .resident_kernels = atomic_load_explicit(&device->resident_kernels, memory_order_relaxed),
         .resident_blocks = atomic_load_explicit(&device->resident_blocks, memory_order_relaxed),
     };
+    if (device->health != NULL) {
+        rk_health_read(device->health, out_telemetry);
+    }
 }
 
 void gpu_link(rk_device *device, rk_device *other, rk_device_link *out_link)
@@ -308,6 +316,9 @@ void gpu_link(rk_device *device, rk_device *other, rk_device_link *out_link)
     if (device == other) {
         *out_link = (rk_device_link){.kind = RK_LINK_SAME, .peer_access = true};
         return;
+    }
+    if (device->health != NULL && other->health != NULL) {
+        rk_health_link(device->health, other->health, out_link);
     }
     int can = 0;
     const gpu_api *api = device->api;

@@ -17,6 +17,7 @@
 
 #include "base/thread.h"
 #include "device/device.h"
+#include "drivers/gpu/health/health.h"
 #include "drivers/gpu/vendor.h"
 #include <stdatomic.h>
 
@@ -86,6 +87,7 @@ struct rk_device {
     int number; /* the library's */
     rk_device_caps caps;
     uint32_t blocks_per_unit;
+    rk_health *health; /* NULL: not to be had */
 
     /* The queue of requests. */
     rk_thread thread;

@@ -12,6 +12,7 @@
 #define PLATFORMS_MAX 16u
 #define LEASE_ENV "RK_OPENCL_LEASE"   /* 1: kernels take leases; 0: they stay; default: by device */
 #define MEMORY_ENV "RK_OPENCL_MEMORY" /* svm or buffer; default: svm where there is any */
+#define LANES_ENV "RK_OPENCL_LANES"   /* most lanes of a block on a processor; default 1 */
 #define LANES_OF_GPU 256u
 
 /* A device as the platforms show it. */
@@ -180,6 +181,21 @@ static bool wants_lease(const rk_device *device)
     return strcmp(given, "0") != 0;
 }
 
+/*
+ * Most lanes of a block. On a processor more than one gains nothing, and PoCL 3.1 ends the process
+ * when it compiles some kernels for them: then only who asks for them gets them.
+ */
+static uint32_t most_lanes(const rk_device *device)
+{
+    uint64_t most = number(device->cl, device->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t));
+    if (device->processor) {
+        const char *given = getenv(LANES_ENV);
+        unsigned long asked = given != NULL ? strtoul(given, NULL, 10) : 1;
+        most = RK_MIN(most, asked);
+    }
+    return (uint32_t)RK_MAX(1u, RK_MIN(most, 65536u));
+}
+
 static void read_caps(rk_device *device, const found *f)
 {
     const rk_cl *cl = device->cl;
@@ -197,13 +213,12 @@ static void read_caps(rk_device *device, const found *f)
     (void)snprintf(caps->driver_text, sizeof caps->driver_text, "%.47s %.31s", platform, driver);
     (void)snprintf(caps->arch, sizeof caps->arch, "OpenCL %u.%u", v.major % 100, v.minor % 100);
     read_bus(cl, id, caps);
-    uint64_t lanes = number(cl, id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t));
     caps->vendor = vendor_of(number(cl, id, CL_DEVICE_VENDOR_ID, sizeof(uint32_t)));
     caps->code_kinds = RK_CODE_BIT(RK_CODE_OPENCL);
     caps->units = RK_MAX(1u, (uint32_t)number(cl, id, CL_DEVICE_MAX_COMPUTE_UNITS, 4));
     caps->max_blocks = caps->units;
-    caps->max_lanes = (uint32_t)RK_MAX(1u, RK_MIN(lanes, 65536u));
-    /* A processor's last core is the host's; one lane is what its compilers are quickest with. */
+    caps->max_lanes = most_lanes(device);
+    /* A processor's last core is the host's. */
     caps->default_blocks = device->processor ? RK_MAX(1u, caps->units - 1) : caps->units;
     caps->default_lanes = device->processor ? 1 : RK_MIN(LANES_OF_GPU, caps->max_lanes);
     caps->memory_bytes = number(cl, id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(uint64_t));

@@ -39,7 +39,7 @@
 
 struct rk_exec {
     rk_device *device;
-    rk_code *code;
+    cl_kernel kernel;
     char name[RK_DEVICE_NAME_BYTES];
     const rk_cl_memory *arena;
     const rk_cl_memory *mapped;
@@ -111,9 +111,8 @@ static int32_t enqueue(rk_exec *exec)
 {
     rk_device *device = exec->device;
     rk_mutex_lock(&device->lock);
-    int32_t code =
-        rk_cl_enqueue(device, device->queues[exec->queue], exec->code->kernel, exec->arena,
-                      exec->mapped, exec->old, exec->blocks, exec->lanes, &exec->event);
+    int32_t code = rk_cl_enqueue(device, device->queues[exec->queue], exec->kernel, exec->arena,
+                                 exec->mapped, exec->old, exec->blocks, exec->lanes, &exec->event);
     rk_mutex_unlock(&device->lock);
     exec->old = NULL;
     return code;
@@ -247,17 +246,6 @@ static void exec_free(rk_exec *exec)
     free(exec);
 }
 
-static rk_status check_lanes(const rk_exec *exec, rk_err *err)
-{
-    uint64_t most = RK_MIN((uint64_t)exec->device->caps.max_lanes, exec->code->max_lanes);
-    if (exec->lanes > most) {
-        return rk_err_set(
-            err, RK_LIMIT, "kernel '%s' asks for %u lanes per block; on %s it can have %llu",
-            exec->name, exec->lanes, exec->device->caps.name, (unsigned long long)most);
-    }
-    return RK_OK;
-}
-
 static rk_status put_on_device(rk_exec *exec, rk_err *err)
 {
     char thread_name[16];
@@ -282,7 +270,6 @@ static void exec_set(rk_exec *exec, rk_device *device, const rk_exec_args *args)
 {
     (void)snprintf(exec->name, sizeof exec->name, "%s", args->name);
     exec->device = device;
-    exec->code = args->code;
     exec->arena = (const rk_cl_memory *)(uintptr_t)args->arena->device;
     exec->mapped = (const rk_cl_memory *)(uintptr_t)args->mapped->device;
     if (args->migrate_from != NULL) {
@@ -304,9 +291,9 @@ rk_status rk_cl_launch(rk_device *device, const rk_exec_args *args, rk_exec **ou
     rk_bell_setup();
     exec_set(exec, device, args);
     lease_write(exec, device->caps.lease_only ? LEASE_STEPS_FIRST : 0);
-    rk_status status = check_lanes(exec, err);
-    if (status == RK_OK) {
-        status = rk_cl_code_warm_up(device, exec->code, exec->lanes, err);
+    rk_status status = rk_cl_code_kernel(device, args->code, exec->lanes, &exec->kernel, err);
+    if (status != RK_OK) {
+        (void)rk_err_prefix(err, "kernel '%s': ", exec->name);
     }
     if (status == RK_OK) {
         status = rk_cl_units_take(device, exec->name, exec->blocks, &exec->queue, err);

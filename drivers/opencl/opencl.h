@@ -59,11 +59,19 @@ struct rk_device {
     rk_cl_memory *scratch_mapped;
 };
 
-struct rk_code {
-    cl_program program;
+/* Code for blocks of one lane, or of many: one lane needs no barriers within a block. */
+typedef struct rk_cl_build {
+    cl_program program; /* NULL: not compiled yet */
     cl_kernel kernel;
     uint64_t max_lanes;
     uint32_t warm_lanes; /* per block, for which it is compiled to the end */
+} rk_cl_build;
+
+struct rk_code {
+    char *text;
+    rk_mutex lock; /* of the builds while they are made */
+    rk_cl_build one_lane;
+    rk_cl_build many_lanes;
 };
 
 /* device.c */
@@ -82,13 +90,19 @@ void rk_cl_memory_destroy(rk_device *device, rk_cl_memory *memory);
 void rk_cl_memory_sweep(rk_device *device);
 
 /* program.c */
-rk_status rk_cl_program_build(rk_device *device, const char *text, size_t bytes, const char *entry,
-                              cl_program *out_program, cl_kernel *out_kernel, rk_err *err);
+/* options: besides the device's own. */
+rk_status rk_cl_program_build(rk_device *device, const char *text, const char *options,
+                              const char *entry, cl_program *out_program, cl_kernel *out_kernel,
+                              rk_err *err);
 rk_status rk_cl_code_load(rk_device *device, rk_code_kind kind, const void *image, uint64_t bytes,
                           rk_code **out_code, rk_err *err);
 void rk_cl_code_unload(rk_device *device, rk_code *code);
-/* Compiles what is left to compile for so many lanes per block, if it is not done. */
-rk_status rk_cl_code_warm_up(rk_device *device, rk_code *code, uint32_t lanes, rk_err *err);
+/*
+ * The kernel for so many lanes per block, with all that is left to compile compiled. Borrowed from
+ * the code. RK_LIMIT: too many lanes, or too much shared memory.
+ */
+rk_status rk_cl_code_kernel(rk_device *device, rk_code *code, uint32_t lanes, cl_kernel *out_kernel,
+                            rk_err *err);
 
 /*
  * Sets the arguments of rk_module_entry and puts it into a queue; device->lock is held. old NULL:

@@ -56,17 +56,21 @@ static rk_status build_failed(rk_device *device, cl_program program, int32_t cod
     return status;
 }
 
-rk_status rk_cl_program_build(rk_device *device, const char *text, size_t bytes, const char *entry,
-                              cl_program *out_program, cl_kernel *out_kernel, rk_err *err)
+rk_status rk_cl_program_build(rk_device *device, const char *text, const char *options,
+                              const char *entry, cl_program *out_program, cl_kernel *out_kernel,
+                              rk_err *err)
 {
     const rk_cl *cl = device->cl;
     int32_t code = 0;
+    size_t bytes = strlen(text);
+    char all[2 * RK_CL_OPTION_BYTES];
+    (void)snprintf(all, sizeof all, "%s%s", device->options, options);
     cl_program program = cl->clCreateProgramWithSource(device->context, 1, &text, &bytes, &code);
     if (program == NULL) {
         return rk_err_set(err, rk_cl_status(code), "%s refuses the source of a kernel: %s",
                           device->caps.name, rk_cl_error_name(code));
     }
-    code = cl->clBuildProgram(program, 1, &device->id, device->options, NULL, NULL);
+    code = cl->clBuildProgram(program, 1, &device->id, all, NULL, NULL);
     rk_status status = code == CL_SUCCESS ? RK_OK : build_failed(device, program, code, err);
     cl_kernel kernel = NULL;
     if (status == RK_OK) {
@@ -143,14 +147,11 @@ int32_t rk_cl_enqueue(rk_device *device, cl_command_queue queue, cl_kernel kerne
 }
 
 /* A launch of one block that has failed already: it leaves at its first barrier. */
-rk_status rk_cl_code_warm_up(rk_device *device, rk_code *code, uint32_t lanes, rk_err *err)
+static rk_status warm_up(rk_device *device, rk_cl_build *build, uint32_t lanes, rk_err *err)
 {
     uint32_t queue;
-    if (code->warm_lanes == lanes) {
-        return RK_OK;
-    }
     if (rk_cl_units_take(device, "warm-up", 1, &queue, NULL) != RK_OK) {
-        return RK_OK; /* no unit is free: the launch will find none either, or compile then */
+        return RK_OK; /* no unit is free: the launch will find none either */
     }
     rk_control *control = (rk_control *)device->scratch_mapped->host;
     rk_loop *loop = (rk_loop *)device->scratch_arena->host;
@@ -161,37 +162,37 @@ rk_status rk_cl_code_warm_up(rk_device *device, rk_code *code, uint32_t lanes, r
     control->block_count = 1;
     memcpy((uint8_t *)loop + sizeof *loop, control, sizeof *control);
     rk_word_store_release(&loop->failed, 1);
-    int32_t result =
-        rk_cl_enqueue(device, device->queues[queue], code->kernel, device->scratch_arena,
+    int32_t code =
+        rk_cl_enqueue(device, device->queues[queue], build->kernel, device->scratch_arena,
                       device->scratch_mapped, NULL, 1, lanes, NULL);
     rk_mutex_unlock(&device->lock);
-    if (result == CL_SUCCESS) {
-        result = device->cl->clFinish(device->queues[queue]);
+    if (code == CL_SUCCESS) {
+        code = device->cl->clFinish(device->queues[queue]);
     }
     rk_cl_units_give(device, 1, queue);
-    if (result != CL_SUCCESS) {
-        return rk_err_set(err, rk_cl_status(result), "%s cannot run the kernel: %s",
-                          device->caps.name, rk_cl_error_name(result));
+    if (code != CL_SUCCESS) {
+        return rk_err_set(err, rk_cl_status(code), "%s cannot run the kernel: %s",
+                          device->caps.name, rk_cl_error_name(code));
     }
-    code->warm_lanes = lanes;
+    build->warm_lanes = lanes;
     return RK_OK;
 }
 
 /* What the kernel needs, against what the device has. */
-static rk_status check_kernel(rk_device *device, rk_code *code, rk_err *err)
+static rk_status check_kernel(rk_device *device, rk_cl_build *build, rk_err *err)
 {
     const rk_cl *cl = device->cl;
     uint32_t arguments = 0;
     size_t lanes = 0;
     uint64_t local = 0;
     int32_t got =
-        cl->clGetKernelInfo(code->kernel, CL_KERNEL_NUM_ARGS, sizeof arguments, &arguments, NULL);
+        cl->clGetKernelInfo(build->kernel, CL_KERNEL_NUM_ARGS, sizeof arguments, &arguments, NULL);
     if (got == CL_SUCCESS) {
-        got = cl->clGetKernelWorkGroupInfo(code->kernel, device->id, CL_KERNEL_WORK_GROUP_SIZE,
+        got = cl->clGetKernelWorkGroupInfo(build->kernel, device->id, CL_KERNEL_WORK_GROUP_SIZE,
                                            sizeof lanes, &lanes, NULL);
     }
     if (got == CL_SUCCESS) {
-        got = cl->clGetKernelWorkGroupInfo(code->kernel, device->id, CL_KERNEL_LOCAL_MEM_SIZE,
+        got = cl->clGetKernelWorkGroupInfo(build->kernel, device->id, CL_KERNEL_LOCAL_MEM_SIZE,
                                            sizeof local, &local, NULL);
     }
     if (got != CL_SUCCESS) {
@@ -209,8 +210,54 @@ static rk_status check_kernel(rk_device *device, rk_code *code, rk_err *err)
             err, RK_LIMIT, "the kernel needs %llu bytes of shared memory per block, %s has %llu",
             (unsigned long long)local, device->caps.name, (unsigned long long)device->local_bytes);
     }
-    code->max_lanes = lanes;
+    build->max_lanes = RK_MIN((uint64_t)lanes, device->caps.max_lanes);
     return RK_OK;
+}
+
+static void build_finish(rk_device *device, rk_cl_build *build)
+{
+    if (build->program != NULL) {
+        (void)device->cl->clReleaseKernel(build->kernel); /* its last launch has left */
+        (void)device->cl->clReleaseProgram(build->program);
+        *build = (rk_cl_build){0};
+    }
+}
+
+static rk_status make_build(rk_device *device, rk_code *code, rk_cl_build *build, rk_err *err)
+{
+    rk_status status =
+        rk_cl_program_build(device, code->text, build == &code->one_lane ? " -DRK_ONE_LANE=1" : "",
+                            "rk_module_entry", &build->program, &build->kernel, err);
+    if (status == RK_OK) {
+        status = check_kernel(device, build, err);
+        if (status != RK_OK) {
+            build_finish(device, build);
+        }
+    }
+    return status;
+}
+
+rk_status rk_cl_code_kernel(rk_device *device, rk_code *code, uint32_t lanes, cl_kernel *out_kernel,
+                            rk_err *err)
+{
+    rk_cl_build *build = lanes == 1 ? &code->one_lane : &code->many_lanes;
+    rk_status status = RK_OK;
+    rk_mutex_lock(&code->lock);
+    if (build->program == NULL) {
+        status = make_build(device, code, build, err);
+    }
+    if (status == RK_OK && lanes > build->max_lanes) {
+        status = rk_err_set(err, RK_LIMIT, "it asks for %u lanes per block; on %s it can have %llu",
+                            lanes, device->caps.name, (unsigned long long)build->max_lanes);
+    }
+    if (status == RK_OK && build->warm_lanes != lanes) {
+        status = warm_up(device, build, lanes, err);
+    }
+    if (status == RK_OK) {
+        *out_kernel = build->kernel;
+    }
+    rk_mutex_unlock(&code->lock);
+    return status;
 }
 
 rk_status rk_cl_code_load(rk_device *device, rk_code_kind kind, const void *image, uint64_t bytes,
@@ -225,18 +272,17 @@ rk_status rk_cl_code_load(rk_device *device, rk_code_kind kind, const void *imag
         return rk_err_set(err, RK_CORRUPT, "the OpenCL source is empty or does not end in a NUL");
     }
     rk_code *code = calloc(1, sizeof *code);
-    if (code == NULL) {
-        return rk_err_set(err, RK_NO_MEMORY, "no memory to load a kernel");
+    if (code != NULL) {
+        rk_mutex_init(&code->lock);
+        code->text = strdup(text);
     }
-    rk_status status = rk_cl_program_build(device, text, length, "rk_module_entry", &code->program,
-                                           &code->kernel, err);
-    if (status != RK_OK) {
-        free(code);
-        return status;
+    rk_status status = RK_OK;
+    if (code == NULL || code->text == NULL) {
+        status = rk_err_set(err, RK_NO_MEMORY, "no memory to load a kernel");
     }
-    status = check_kernel(device, code, err);
+    cl_kernel kernel;
     if (status == RK_OK) {
-        status = rk_cl_code_warm_up(device, code, device->caps.default_lanes, err);
+        status = rk_cl_code_kernel(device, code, device->caps.default_lanes, &kernel, err);
     }
     if (status != RK_OK) {
         rk_cl_code_unload(device, code);
@@ -251,7 +297,9 @@ void rk_cl_code_unload(rk_device *device, rk_code *code)
     if (code == NULL) {
         return;
     }
-    (void)device->cl->clReleaseKernel(code->kernel); /* its last launch has left */
-    (void)device->cl->clReleaseProgram(code->program);
+    build_finish(device, &code->one_lane);
+    build_finish(device, &code->many_lanes);
+    rk_mutex_finish(&code->lock);
+    free(code->text);
     free(code);
 }

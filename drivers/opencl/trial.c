@@ -77,8 +77,7 @@ rk_status rk_cl_trial(rk_device *device, rk_err *err)
     const rk_cl *cl = device->cl;
     cl_program program;
     cl_kernel kernel;
-    rk_status status =
-        rk_cl_program_build(device, source, sizeof source - 1, "trial", &program, &kernel, err);
+    rk_status status = rk_cl_program_build(device, source, "", "trial", &program, &kernel, err);
     if (status != RK_OK) {
         return status;
     }

@@ -13,14 +13,11 @@
 #define SHARED_MAX 49152u /* per block, without asking for more */
 #define PARAM_COUNT 3u
 
-/* The length of an ELF image, which nobody tells; 0 if it is none. The image is trusted, as by the
+/* The length of an ELF image, which nobody tells. The image is trusted, as by the
  * vendors' libraries. */
 static uint64_t image_bytes(const void *image)
 {
     const Elf64_Ehdr *head = image;
-    if (memcmp(image, ELFMAG, SELFMAG) != 0 || head->e_ident[EI_CLASS] != ELFCLASS64) {
-        return 0;
-    }
     uint64_t end = head->e_shoff + (uint64_t)head->e_shnum * head->e_shentsize;
     const uint8_t *bytes = image;
     for (uint32_t i = 0; i < head->e_phnum; i++) {
@@ -49,17 +46,18 @@ rk_sim_result rk_sim_module_load(rk_sim_device *device, const void *image, const
     if (image == NULL) {
         return RK_SIM_INVALID;
     }
-    uint64_t bytes = image_bytes(image);
-    if (bytes == 0) {
+    const Elf64_Ehdr *head = image;
+    if (memcmp(image, ELFMAG, SELFMAG) != 0 || head->e_ident[EI_CLASS] != ELFCLASS64) {
         (void)fprintf(stderr,
-                      "rk-test-gpu: %s: the image is no ELF file; the test driver takes "
-                      "the CPU code of a bundle\n",
+                      "rk-test-gpu: %s: the image is no ELF file; the test driver takes the CPU "
+                      "code of a bundle\n",
                       call);
         return RK_SIM_BAD_IMAGE;
     }
-    if (((const Elf64_Ehdr *)image)->e_type != ET_DYN) {
+    if (head->e_type != ET_DYN) {
         return RK_SIM_NO_BINARY;
     }
+    uint64_t bytes = image_bytes(image);
     rk_err err = RK_ERR_INIT;
     rk_cpu_code code;
     if (rk_cpu_code_load(&code, image, bytes, &err) != RK_OK) {

@@ -171,7 +171,7 @@ typedef struct rk_pool_stats {
     uint64_t lost_bytes;       /* of damaged records */
     uint64_t free_bytes;       /* in the buddy allocator */
     uint64_t largest_bytes;    /* the largest block there */
-    uint64_t high_water_bytes; /* the most that was ever given out */
+    uint64_t high_water_bytes; /* the most that was ever out of the buddy allocator */
     uint64_t hits;             /* served by a cache */
     uint64_t misses;           /* served by the buddy allocator */
     uint64_t frees;
@@ -196,8 +196,8 @@ typedef struct rk_pool_class_stats {
     uint64_t misses;
 } rk_pool_class_stats;
 
-/* Bytes of the blocks given out; takes no lock. */
-RK_API uint64_t rk_pool_used_bytes(const rk_pool *pool);
+/* Bytes of the blocks given out. Waits for nobody who is at work in the pool. */
+RK_API uint64_t rk_pool_used_bytes(rk_pool *pool);
 RK_API uint32_t rk_pool_class_count(const rk_pool *pool);
 /* index is below the count; classes are in ascending order. */
 RK_API void rk_pool_read_class(rk_pool *pool, uint32_t index, rk_pool_class_stats *out_stats);

@@ -116,7 +116,9 @@ RK_API rk_status rk_runtime_device_info(const rk_runtime *runtime, uint32_t inde
 /*
  * Health of a device and what its kernels do with their time (telemetry.h); values that the device
  * does not tell are not marked as known. RK_NOT_FOUND if index is not below the count. Asks the
- * vendor's management library, which may take a millisecond; never waits for a kernel.
+ * vendor's management library, which may take a millisecond; never waits for a kernel. The kernels'
+ * own times are those that they last published: each call makes them publish anew, so that two
+ * calls a second apart tell how busy they were meanwhile.
  */
 RK_API rk_status rk_runtime_device_telemetry(rk_runtime *runtime, uint32_t index,
                                              rk_device_telemetry *out_telemetry);

@@ -122,19 +122,25 @@ static const rk_abi_field run_fields[] = {
 };
 
 static const rk_abi_field loop_fields[] = {
-    FIELD(rk_loop, arrived),      FIELD(rk_loop, generation),  FIELD(rk_loop, sleepers),
-    FIELD(rk_loop, op),           FIELD(rk_loop, failed),      FIELD(rk_loop, trace),
-    FIELD(rk_loop, step),         FIELD(rk_loop, budget),      FIELD(rk_loop, paused),
-    FIELD(rk_loop, delivering),   FIELD(rk_loop, run_head),    FIELD(rk_loop, run_count),
-    FIELD(rk_loop, busy_since),   FIELD(rk_loop, emit_id),     FIELD(rk_loop, abort_seen),
-    FIELD(rk_loop, h2k_head),     FIELD(rk_loop, k2h_tail),    FIELD(rk_loop, k2h_head),
-    FIELD(rk_loop, h2k_slots),    FIELD(rk_loop, k2h_slots),   FIELD(rk_loop, lease_left),
-    FIELD(rk_loop, h2k_first),    FIELD(rk_loop, k2h_first),   FIELD(rk_loop, heartbeat),
-    FIELD(rk_loop, state_told),   FIELD(rk_loop, reserved),    FIELD(rk_loop, probe_seen),
-    FIELD(rk_loop, counters),     FIELD(rk_loop, runs),        FIELD(rk_loop, seen_tail),
-    FIELD(rk_loop, poller_leave), FIELD(rk_loop, seen_abort),  FIELD(rk_loop, trace_written),
-    FIELD(rk_loop, trace_first),  FIELD(rk_loop, trace_slots), FIELD(rk_loop, trace_mask),
-    FIELD(rk_loop, trace_every),
+    FIELD(rk_loop, arrived),     FIELD(rk_loop, generation),
+    FIELD(rk_loop, sleepers),    FIELD(rk_loop, op),
+    FIELD(rk_loop, failed),      FIELD(rk_loop, trace),
+    FIELD(rk_loop, step),        FIELD(rk_loop, budget),
+    FIELD(rk_loop, paused),      FIELD(rk_loop, delivering),
+    FIELD(rk_loop, run_head),    FIELD(rk_loop, run_count),
+    FIELD(rk_loop, busy_since),  FIELD(rk_loop, emit_id),
+    FIELD(rk_loop, abort_seen),  FIELD(rk_loop, h2k_head),
+    FIELD(rk_loop, k2h_tail),    FIELD(rk_loop, k2h_head),
+    FIELD(rk_loop, h2k_slots),   FIELD(rk_loop, k2h_slots),
+    FIELD(rk_loop, lease_left),  FIELD(rk_loop, h2k_first),
+    FIELD(rk_loop, k2h_first),   FIELD(rk_loop, heartbeat),
+    FIELD(rk_loop, state_told),  FIELD(rk_loop, reserved),
+    FIELD(rk_loop, probe_seen),  FIELD(rk_loop, asked),
+    FIELD(rk_loop, counters),    FIELD(rk_loop, runs),
+    FIELD(rk_loop, seen_tail),   FIELD(rk_loop, poller_leave),
+    FIELD(rk_loop, seen_abort),  FIELD(rk_loop, trace_written),
+    FIELD(rk_loop, trace_first), FIELD(rk_loop, trace_slots),
+    FIELD(rk_loop, trace_mask),  FIELD(rk_loop, trace_every),
 };
 
 static const rk_abi_field trace_record_fields[] = {

@@ -116,14 +116,6 @@ static void hand_out(rk_pool *pool, uint32_t index, const rk_pool_request *reque
     const char *tag = request->tag != NULL ? request->tag : "";
     uint64_t block_bytes = rk_pool_get(&record->block_bytes);
     uint64_t serial = atomic_fetch_add_explicit(&pool->serial, 1, memory_order_relaxed) + 1;
-    uint64_t used =
-        atomic_fetch_add_explicit(&pool->used_bytes, block_bytes, memory_order_relaxed) +
-        block_bytes;
-    uint64_t high = rk_pool_get(&pool->high_water_bytes);
-    while (used > high &&
-           !atomic_compare_exchange_weak_explicit(&pool->high_water_bytes, &high, used,
-                                                  memory_order_relaxed, memory_order_relaxed)) {
-    }
     atomic_store_explicit(&record->bytes, request->bytes, memory_order_relaxed);
     atomic_store_explicit(&record->serial, serial, memory_order_relaxed);
     atomic_store_explicit(&record->tag, tag, memory_order_relaxed);
@@ -255,8 +247,6 @@ rk_status rk_pool_free(rk_pool *pool, rk_pool_handle handle, rk_err *err)
     } while (!atomic_compare_exchange_strong_explicit(
         &record->word, &word, rk_pool_word((uint32_t)(word >> 32) + 1, RK_POOL_BUSY),
         memory_order_acq_rel, memory_order_relaxed));
-    atomic_fetch_sub_explicit(&pool->used_bytes, rk_pool_get(&record->block_bytes),
-                              memory_order_relaxed);
     if (record->seal != rk_pool_seal(pool, record)) {
         rk_pool_lose(pool, record);
         return rk_err_set(err, RK_CORRUPT,

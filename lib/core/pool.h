@@ -96,13 +96,13 @@ struct rk_pool {
 
     /* Any thread. */
     alignas(2 * RK_CACHE_LINE) _Atomic uint64_t serial; /* allocations so far */
-    _Atomic uint64_t used_bytes;
-    _Atomic uint64_t high_water_bytes;
     alignas(2 * RK_CACHE_LINE) _Atomic uint32_t record_count;
     _Atomic uint64_t failures;
     _Atomic uint64_t scrubs;
     _Atomic uint64_t scrub_failures;
     _Atomic uint64_t lost_bytes;
+    _Atomic uint64_t carved_bytes; /* of all records; written under the lock */
+    _Atomic uint64_t dirty_bytes;  /* the same of those set aside */
 
     /* Under the lock. */
     alignas(2 * RK_CACHE_LINE) rk_mutex lock;
@@ -111,7 +111,7 @@ struct rk_pool {
     rk_pool_class classes[RK_POOL_CLASS_MAX];
     uint32_t unused_records;
     uint32_t dirty_records;
-    uint64_t dirty_bytes;
+    uint64_t high_water_bytes; /* of carved_bytes */
     uint64_t misses;
     uint64_t frees;     /* of blocks without a class */
     uint64_t requested; /* the same as in a shard, of what was not counted there; wraps */
@@ -148,6 +148,12 @@ RK_INLINE uint64_t rk_pool_get(const _Atomic uint64_t *value)
 RK_INLINE bool rk_pool_is_power(uint64_t value)
 {
     return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* Changes a figure that only the holder of the lock changes; wraps. */
+RK_INLINE void rk_pool_add(_Atomic uint64_t *value, uint64_t more)
+{
+    atomic_store_explicit(value, rk_pool_get(value) + more, memory_order_relaxed);
 }
 
 /* Detects stray writes into records: a mix of what must not change behind the pool's back. */

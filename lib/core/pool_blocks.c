@@ -87,7 +87,7 @@ void rk_pool_set_aside(rk_pool *pool, uint32_t index)
     rk_pool_record *record = rk_pool_record_at(pool, index);
     record->next = pool->dirty_records;
     pool->dirty_records = index + 1;
-    pool->dirty_bytes += rk_pool_get(&record->block_bytes);
+    rk_pool_add(&pool->dirty_bytes, rk_pool_get(&record->block_bytes));
     rk_pool_become(record, RK_POOL_DIRTY);
 }
 
@@ -97,9 +97,10 @@ void rk_pool_release(rk_pool *pool, uint32_t index)
 {
     rk_pool_record *record = rk_pool_record_at(pool, index);
     uint64_t offset = rk_pool_get(&record->offset);
+    uint64_t block_bytes = rk_pool_get(&record->block_bytes);
     (void)rk_map_remove(&pool->by_offset, offset);
-    rk_buddy_give(&pool->buddy, offset >> pool->granule_log2,
-                  rk_pool_get(&record->block_bytes) >> pool->granule_log2);
+    rk_buddy_give(&pool->buddy, offset >> pool->granule_log2, block_bytes >> pool->granule_log2);
+    rk_pool_add(&pool->carved_bytes, 0 - block_bytes);
     if (record->class_index != RK_POOL_NO_CLASS) {
         pool->classes[record->class_index].blocks--;
     }
@@ -137,7 +138,7 @@ rk_status rk_pool_reclaim(rk_pool *pool)
     rk_status status = RK_OK;
     uint32_t dirty = pool->dirty_records;
     pool->dirty_records = RK_POOL_NONE;
-    pool->dirty_bytes = 0;
+    atomic_store_explicit(&pool->dirty_bytes, 0, memory_order_relaxed);
     give_list(pool, dirty, &status);
     for (uint32_t i = 0; i < pool->class_count * pool->shard_count; i++) {
         rk_pool_shard *shard = &pool->shards[i];
@@ -159,10 +160,11 @@ static rk_status no_room(const rk_pool *pool, const rk_pool_request *request, rk
     char largest[RK_VALUE_TEXT_BYTES];
     char dirty[RK_VALUE_TEXT_BYTES];
     uint64_t free_bytes = pool->buddy.free << pool->granule_log2;
+    uint64_t dirty_bytes = rk_pool_get(&pool->dirty_bytes);
     bool can_grow = pool->options.max_bytes > pool->buddy.size << pool->granule_log2;
     bool in_pieces = free_bytes >= request->bytes;
-    const char *advice = pool->dirty_bytes >= request->bytes ? "trim it while the kernel is parked"
-                         : can_grow                          ? "park the kernel and grow it"
+    const char *advice = dirty_bytes >= request->bytes ? "trim it while the kernel is parked"
+                         : can_grow                    ? "park the kernel and grow it"
                          : in_pieces ? "free something, or park the kernel and defragment it"
                                      : "free something, or make it larger";
     return rk_err_set(
@@ -172,7 +174,7 @@ static rk_status no_room(const rk_pool *pool, const rk_pool_request *request, rk
         pool->name, rk_value_format_size(request->bytes, asked),
         rk_value_format_size(free_bytes, free_text),
         rk_value_format_size(rk_buddy_largest(&pool->buddy) << pool->granule_log2, largest),
-        rk_value_format_size(pool->dirty_bytes, dirty), advice);
+        rk_value_format_size(dirty_bytes, dirty), advice);
 }
 
 /* Finds the place of a new block. The lock is held. */
@@ -229,6 +231,8 @@ static rk_status carve_locked(rk_pool *pool, uint32_t class_index, const rk_pool
     record->dirty = false;
     record->seal = rk_pool_seal(pool, record);
     rk_pool_become(record, RK_POOL_BUSY);
+    rk_pool_add(&pool->carved_bytes, block_bytes);
+    pool->high_water_bytes = RK_MAX(pool->high_water_bytes, rk_pool_get(&pool->carved_bytes));
     pool->misses++;
     pool->requested += request->bytes;
     if (has_class) {
@@ -279,7 +283,7 @@ rk_status rk_pool_trim(rk_pool *pool, uint64_t *out_bytes, rk_err *err)
     uint64_t before = pool->buddy.free;
     rk_status status = rk_pool_reclaim(pool);
     uint64_t bytes = (pool->buddy.free - before) << pool->granule_log2;
-    uint64_t dirty = pool->dirty_bytes;
+    uint64_t dirty = rk_pool_get(&pool->dirty_bytes);
     rk_mutex_unlock(&pool->lock);
     if (out_bytes != NULL) {
         *out_bytes = bytes;

@@ -93,6 +93,7 @@ static rk_status move_record(rk_pool *pool, rk_pool_record *record, uint32_t ind
         }
         return rk_err_set(err, status, "%s: no memory for the records of a move", pool->name);
     }
+    rk_pool_add(&pool->carved_bytes, block_bytes);
     status = pool->ops->move(pool->context, to, from, block_bytes);
     if (status != RK_OK) {
         /* The new place may hold a part of the contents. Replaces: cannot fail. */

@@ -28,13 +28,12 @@ void rk_pool_read_stats(rk_pool *pool, rk_pool_stats *out_stats)
     rk_mutex_lock(&pool->lock);
     rk_pool_stats stats = {
         .bytes = pool->buddy.size << pool->granule_log2,
-        .used_bytes = rk_pool_get(&pool->used_bytes),
         .requested_bytes = pool->requested,
-        .dirty_bytes = pool->dirty_bytes,
+        .dirty_bytes = rk_pool_get(&pool->dirty_bytes),
         .lost_bytes = rk_pool_get(&pool->lost_bytes),
         .free_bytes = pool->buddy.free << pool->granule_log2,
         .largest_bytes = rk_buddy_largest(&pool->buddy) << pool->granule_log2,
-        .high_water_bytes = rk_pool_get(&pool->high_water_bytes),
+        .high_water_bytes = pool->high_water_bytes,
         .misses = pool->misses,
         .frees = pool->frees,
         .failures = rk_pool_get(&pool->failures),
@@ -51,6 +50,9 @@ void rk_pool_read_stats(rk_pool *pool, rk_pool_stats *out_stats)
         stats.cached_bytes += cached * pool->classes[i].block_bytes;
     }
     rk_mutex_unlock(&pool->lock);
+    uint64_t not_used =
+        stats.free_bytes + stats.cached_bytes + stats.dirty_bytes + stats.lost_bytes;
+    stats.used_bytes = stats.bytes - RK_MIN(not_used, stats.bytes);
     if (stats.used_bytes > 0 && stats.requested_bytes <= stats.used_bytes) {
         stats.internal_fragmentation =
             1.0 - (double)stats.requested_bytes / (double)stats.used_bytes;
@@ -61,9 +63,17 @@ void rk_pool_read_stats(rk_pool *pool, rk_pool_stats *out_stats)
     *out_stats = stats;
 }
 
-uint64_t rk_pool_used_bytes(const rk_pool *pool)
+uint64_t rk_pool_used_bytes(rk_pool *pool)
 {
-    return rk_pool_get(&pool->used_bytes);
+    uint64_t not_used = rk_pool_get(&pool->dirty_bytes) + rk_pool_get(&pool->lost_bytes);
+    for (uint32_t i = 0; i < pool->class_count; i++) {
+        uint64_t cached = 0;
+        uint64_t unused = 0;
+        add_shards(pool, i, &cached, &unused, &unused, &unused);
+        not_used += cached * pool->classes[i].block_bytes;
+    }
+    uint64_t carved = rk_pool_get(&pool->carved_bytes);
+    return carved - RK_MIN(not_used, carved);
 }
 
 uint32_t rk_pool_class_count(const rk_pool *pool)

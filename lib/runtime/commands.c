@@ -386,6 +386,21 @@ rk_status rk_kernel_stats(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
     return submit_command(kernel, RK_CMD_STATS, 0, NULL, 0, out_id, err);
 }
 
+void rk_commands_sample(rk_kernel *kernel)
+{
+    rk_commands_look(kernel, false);
+    const rk_pending *last = pending_of(kernel, kernel->sample.id);
+    bool is_open = pending_is_open(last) && rk_word64_load(&last->id) == kernel->sample.id;
+    if (is_open || rk_word_load(&kernel->in_flight) > kernel->in_flight_limit / 2) {
+        return;
+    }
+    rk_msg_header header = {.type = RK_CMD_STATS, .flags = RK_MSG_PRIORITY_NORMAL};
+    rk_command command = {.arg = 0};
+    /* Refused while it leaves: then its last counters stand. An answer that nobody takes gives way
+     * to other commands. */
+    (void)submit(kernel, &header, &command, sizeof command, &kernel->sample.id, NULL);
+}
+
 rk_status rk_kernel_ping(rk_kernel *kernel, uint64_t *out_id, rk_err *err)
 {
     return submit_command(kernel, RK_CMD_PING, 0, NULL, 0, out_id, err);

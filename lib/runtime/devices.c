@@ -220,6 +220,7 @@ static void add_kernel_times(rk_runtime *runtime, const rk_home *home, rk_device
             const rk_counters *counters = &kernel->control->counters;
             t->kernel_busy_ns += rk_word64_load(&counters->busy_ns);
             t->kernel_idle_ns += rk_word64_load(&counters->idle_ns);
+            rk_word_store_release(&kernel->sample.wanted, 1); /* for the next look */
         }
     }
     rk_mutex_unlock(&runtime->kernels_lock);
@@ -237,6 +238,7 @@ rk_status rk_runtime_device_telemetry(rk_runtime *runtime, uint32_t index,
     telemetry.kernel_busy_ns = 0;
     telemetry.kernel_idle_ns = 0;
     add_kernel_times(runtime, home, &telemetry);
+    rk_supervise_kick(runtime);
     *out_telemetry = telemetry;
     return RK_OK;
 }

@@ -21,6 +21,7 @@
 #include "module/module.h"
 #include "runtime/layout.h"
 #include "runtime/port.h"
+#include "runtime/sample.h"
 #include "runtime/tracing.h"
 #include <ringkernel/command.h>
 
@@ -111,7 +112,8 @@ struct rk_kernel {
     rk_u32 restarts;  /* written under life, read anywhere */
     rk_u32 exits;     /* grows with every exit that has been handled; a word to wait on */
     rk_u32 last_exit; /* the state that the last exit left; set before `exits` grows */
-    rk_u32 pinned;    /* 1: the supervisor is telling about it; a word to wait on */
+    rk_sample sample;
+    rk_u32 pinned; /* 1: the supervisor is telling about it; a word to wait on */
     uint64_t stall_heartbeat;
     uint64_t stall_since_ns;
     bool stalled;
@@ -223,14 +225,12 @@ rk_status rk_commands_refuse_damaged(const rk_kernel *kernel, rk_err *err);
  * that makes it do so has not been answered. Takes what has arrived first.
  */
 bool rk_commands_may_step(rk_kernel *kernel);
-
 /* Takes what has arrived, then answers every open command with status. */
 void rk_commands_fail_all(rk_kernel *kernel, rk_status status);
 /* Wakes everybody who waits for answers or messages. */
 void rk_commands_wake(rk_kernel *kernel);
 /* The status and sentence of a kernel that has ended. */
 rk_status rk_kernel_end_status(rk_kernel *kernel, rk_err *err);
-
 /* The TRACE command: what to write down, and of every n-th step. */
 rk_status rk_commands_trace(rk_kernel *kernel, uint32_t mask, uint32_t every, uint64_t *out_id,
                             rk_err *err);

@@ -276,14 +276,32 @@ static rk_kernel *next_stalled(rk_runtime *runtime)
     return NULL;
 }
 
-/* Without kernels_lock, so that the callback may look kernels up. */
-static void tell_stalled(rk_kernel *kernel)
+/* The next kernel whose counters are wanted, pinned; NULL for none. kernels_lock is held. */
+static rk_kernel *next_sampled(rk_runtime *runtime)
 {
-    rk_supervise_tell(kernel, RK_EVENT_STALLED, "it has work but passes no safe point");
+    for (rk_kernel *kernel = runtime->kernels; kernel != NULL; kernel = kernel->next) {
+        if (rk_word_load_acquire(&kernel->sample.wanted) != 0) {
+            rk_word_store_release(&kernel->sample.wanted, 0);
+            rk_word_store_release(&kernel->pinned, 1);
+            return kernel;
+        }
+    }
+    return NULL;
+}
+
+static void unpin(rk_kernel *kernel)
+{
     rk_mutex_lock(&kernel->runtime->kernels_lock);
     rk_word_store_release(&kernel->pinned, 0);
     rk_wake(&kernel->pinned, RK_WAKE_ALL);
     rk_mutex_unlock(&kernel->runtime->kernels_lock);
+}
+
+/* Without kernels_lock, so that the callback may look kernels up. */
+static void tell_stalled(rk_kernel *kernel)
+{
+    rk_supervise_tell(kernel, RK_EVENT_STALLED, "it has work but passes no safe point");
+    unpin(kernel);
 }
 
 static rk_kernel *next_exited(rk_runtime *runtime)
@@ -304,10 +322,14 @@ void rk_supervise_main(void *context)
         rk_u32 seen = rk_word_load_acquire(&runtime->work);
         bool watch = runtime->options.stall_timeout_ns > 0;
         rk_kernel *stalled = NULL;
+        rk_kernel *sampled = NULL;
         rk_mutex_lock(&runtime->kernels_lock);
         rk_kernel *kernel = next_exited(runtime);
         if (kernel == NULL && watch) {
             stalled = next_stalled(runtime);
+        }
+        if (kernel == NULL && stalled == NULL) {
+            sampled = next_sampled(runtime);
         }
         rk_mutex_unlock(&runtime->kernels_lock);
         if (kernel != NULL) {
@@ -318,6 +340,11 @@ void rk_supervise_main(void *context)
         }
         if (stalled != NULL) {
             tell_stalled(stalled);
+            continue;
+        }
+        if (sampled != NULL) {
+            rk_commands_sample(sampled);
+            unpin(sampled);
             continue;
         }
         if (rk_word_load_acquire(&runtime->stopping) != 0) {

@@ -172,11 +172,8 @@ static const char *category(const rk_trace_event *event)
                                              : "kernel";
 }
 
-/* Writes one event. The lock is held. */
-static void write_event(rk_timeline *timeline, traced *one, const rk_trace_event *event)
+void rk_tracing_write(rk_chrome *chrome, rk_chrome_track *track, const rk_trace_event *event)
 {
-    rk_chrome *chrome = &timeline->chrome;
-    rk_chrome_track *track = &one->track;
     const rk_chrome_args args = {
         .category = category(event),
         .has_step = true,
@@ -270,7 +267,7 @@ static size_t collect_kernel(rk_timeline *timeline, traced *one)
             rk_chrome_gap(&timeline->chrome, &one->track, lost);
         }
         for (size_t i = 0; i < count; i++) {
-            write_event(timeline, one, &events[i]);
+            rk_tracing_write(&timeline->chrome, &one->track, &events[i]);
         }
         if (timeline->failure.code == RK_OK && timeline->chrome.text.length > (1u << 20)) {
             (void)rk_chrome_flush(&timeline->chrome, &timeline->failure); /* told at the close */

@@ -17,7 +17,7 @@
 
 #define SWITCH_TIMEOUT_NS (10u * (uint64_t)RK_NS_PER_S)
 #define PROBES 5u
-#define PROBE_TIMEOUT_NS (2u * (uint64_t)RK_NS_PER_MS)
+#define PROBE_TIMEOUT_NS (5u * (uint64_t)RK_NS_PER_MS)
 #define PROBE_AGAIN_NS ((uint64_t)RK_NS_PER_S)
 #define READ_RECORDS 256u
 
@@ -91,29 +91,6 @@ static bool has_host_clock(const rk_kernel *kernel)
     return kernel->home->driver == rk_driver_cpu() || kernel->home->driver == rk_driver_host();
 }
 
-/* Sends one probe; true if it was answered within PROBE_TIMEOUT_NS. The lock is held. */
-static bool probe_once(rk_kernel *kernel, uint64_t *out_sent_ns, uint64_t *out_seen_ns,
-                       uint64_t *out_ticks)
-{
-    rk_control *control = kernel->control;
-    uint64_t number = rk_word64_load(&control->probe) + 1;
-    uint64_t sent_ns = rk_clock_monotonic_ns();
-    rk_word64_store_release(&control->probe, number);
-    uint64_t now_ns = sent_ns;
-    while (now_ns - sent_ns < PROBE_TIMEOUT_NS) {
-        bool is_seen = rk_word64_load_acquire(&control->probe_seen) == number;
-        now_ns = rk_clock_monotonic_ns();
-        if (is_seen) {
-            *out_sent_ns = sent_ns;
-            *out_seen_ns = now_ns;
-            *out_ticks = rk_word64_load(&control->probe_ticks);
-            return true;
-        }
-        rk_cpu_relax();
-    }
-    return false;
-}
-
 /* Lays the device's clock over the host's, now and then. The lock is held. */
 static void set_base(rk_kernel *kernel)
 {
@@ -124,17 +101,15 @@ static void set_base(rk_kernel *kernel)
     }
     tracing->probed_ns = now_ns;
     uint64_t best_ns = UINT64_MAX;
-    for (unsigned i = 0; i < PROBES && rk_kernel_is_resident(kernel); i++) {
-        uint64_t sent_ns;
-        uint64_t seen_ns;
-        uint64_t ticks;
-        if (!probe_once(kernel, &sent_ns, &seen_ns, &ticks)) {
-            return; /* it is in a long step: the old base, or none, has to do */
+    for (unsigned i = 0; i < PROBES; i++) {
+        rk_probe probe;
+        if (rk_kernel_probe(kernel, PROBE_TIMEOUT_NS, &probe, NULL) != RK_OK) {
+            return; /* it is in a long step, or has left: the old base, or none, has to do */
         }
-        if (seen_ns - sent_ns < best_ns) {
-            best_ns = seen_ns - sent_ns;
-            tracing->base_ns = sent_ns + best_ns / 2;
-            tracing->base_ticks = ticks;
+        if (probe.seen_ns - probe.sent_ns < best_ns) {
+            best_ns = probe.seen_ns - probe.sent_ns;
+            tracing->base_ns = probe.sent_ns + best_ns / 2;
+            tracing->base_ticks = probe.device_ticks;
             tracing->has_base = true;
         }
     }
@@ -171,9 +146,8 @@ static const char *command_name(uint64_t type)
     }
 }
 
-/* What a record says, with names. False if it makes no sense. */
-static bool give_meaning(const rk_schema *schema, const rk_trace_record *record,
-                         rk_trace_event *out)
+bool rk_tracing_give_meaning(const rk_schema *schema, const rk_trace_record *record,
+                             rk_trace_event *out)
 {
     *out = (rk_trace_event){.step = record->step,
                             .value = record->value,
@@ -236,7 +210,7 @@ rk_status rk_kernel_trace_read(rk_kernel *kernel, rk_trace_event *out_events, si
     uint64_t now_ns = rk_clock_monotonic_ns();
     for (size_t i = 0; i < taken; i++) {
         rk_trace_event *event = &out_events[count];
-        if (!give_meaning(schema, &records[i], event)) {
+        if (!rk_tracing_give_meaning(schema, &records[i], event)) {
             *out_lost += 1;
             continue;
         }

@@ -5,9 +5,10 @@
 #define RK_RUNTIME_TRACING_H
 
 #include "base/thread.h"
+#include "profile/chrome.h"
 #include "profile/trace_ring.h"
 #include <ringkernel/abi/control.h>
-#include <ringkernel/runtime.h>
+#include <ringkernel/trace.h>
 
 typedef struct rk_tracing {
     rk_mutex lock; /* guards the members below; innermost */
@@ -26,5 +27,12 @@ typedef struct rk_tracing {
 void rk_tracing_init(rk_kernel *kernel);
 /* Tells a kernel that is about to be launched what to write down, and where. */
 void rk_tracing_launch(rk_kernel *kernel, rk_loop *loop);
+
+/* What a record says, with names but without its time. False if it makes no sense. */
+bool rk_tracing_give_meaning(const rk_schema *schema, const rk_trace_record *record,
+                             rk_trace_event *out);
+
+/* timeline.c: writes an event of a kernel into the file. */
+void rk_tracing_write(rk_chrome *chrome, rk_chrome_track *track, const rk_trace_event *event);
 
 #endif

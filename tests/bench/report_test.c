@@ -188,6 +188,14 @@ static void test_hlc(void **state)
     expect_keys("hlc", (const char *const[]){"t1_mticks_s", "t2_mticks_s", "t4_mticks_s", NULL});
 }
 
+static void test_pool(void **state)
+{
+    (void)state;
+    expect_keys("pool", (const char *const[]){"pair_ns", "warm_p99_ns", "cold_p50_ns",
+                                              "cold_p99_ns", "large_pair_ns", "two_thread_pair_ns",
+                                              "churn_call_ns", "churn_internal_percent", NULL});
+}
+
 static void test_resident(void **state)
 {
     (void)state;
@@ -203,7 +211,8 @@ int main(void)
         cmocka_unit_test(test_quantiles), cmocka_unit_test(test_json),
         cmocka_unit_test(test_text),      cmocka_unit_test(test_failures),
         cmocka_unit_test(test_table),     cmocka_unit_test(test_ring),
-        cmocka_unit_test(test_hlc),       cmocka_unit_test(test_resident),
+        cmocka_unit_test(test_hlc),       cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_resident),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@ import unittest
 
 import rk
 
-VISIBLE = ["run", "ps", "send", "stats", "pause", "resume", "stop", "build", "inspect", "kernels",
+VISIBLE = ["run", "ps", "send", "stats", "trace", "pause", "resume", "stop", "build", "inspect", "kernels",
            "bench", "doctor", "devices", "topology", "version", "completions", "help"]
 
 

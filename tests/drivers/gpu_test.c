@@ -234,6 +234,30 @@ static void test_routes(void **state)
     rig_close(&r);
 }
 
+static void test_health(void **state)
+{
+    (void)state;
+    rig r;
+    rig_kernel kernel;
+    open_rig(&r);
+    rig_make(&r, "warm", NULL, &kernel);
+    rig_launch(&kernel);
+    rk_device_telemetry health;
+    r.ops->telemetry(r.device, &health); /* while a kernel is resident */
+    assert_int_equal(health.resident_kernels, 1);
+    rk_device *second = NULL;
+    assert_int_equal(r.ops->open(1, NULL, &second, NULL), RK_OK);
+    rk_device_link link;
+    r.ops->link(r.device, second, &link);
+    assert_true(link.peer_access);
+    r.ops->link(r.device, r.device, &link);
+    assert_int_equal(link.kind, RK_LINK_SAME);
+    r.ops->close(second);
+    rig_leave(&kernel, RK_CMD_TERMINATE);
+    rig_drop(&kernel);
+    rig_close(&r);
+}
+
 /* ---- Leases -------------------------------------------------------------------------------- */
 
 static void lease(const rig_options *options)
@@ -684,6 +708,7 @@ static const struct {
     {"copies", "", NULL, test_copies, true, true},
     {"import", "", NULL, test_import, true, true},
     {"routes", "drain", NULL, test_routes, true, true},
+    {"health", "drain,devices=2,heat=67", NULL, test_health, true, true},
     {"lease", "drain", "RK_GPU_LEASE=1", test_lease, true, true},
     {"lease_poller", "drain,watchdog", NULL, test_lease_poller, true, true},
     {"resident", "drain,memory=24MiB", NULL, test_resident, true, true},

@@ -26,6 +26,7 @@ static rk_runtime *runtime;
 static unsigned kernels;
 static unsigned names_given;
 static const char *host[3];
+static const char *device;
 
 #define CHECK(call)                                                                                \
     do {                                                                                           \
@@ -41,6 +42,11 @@ void kt_isolate(const char *program, const char *argument)
     host[1] = argument;
 }
 
+void kt_device(const char *name)
+{
+    device = name;
+}
+
 kt *kt_new(const char *module, const char *variant, unsigned blocks, unsigned lanes)
 {
     kt *k = calloc(1, sizeof(*k));
@@ -51,7 +57,8 @@ kt *kt_new(const char *module, const char *variant, unsigned blocks, unsigned la
         CHECK(rk_runtime_create(&options, &runtime, &err));
     }
     (void)snprintf(k->name, sizeof(k->name), "kernel%u", names_given++);
-    k->launch = (rk_launch){.name = k->name, .variant = variant, .blocks = blocks, .lanes = lanes};
+    k->launch = (rk_launch){
+        .name = k->name, .device = device, .variant = variant, .blocks = blocks, .lanes = lanes};
     k->launch.params = k->params;
     CHECK(rk_module_open_builtin(module, &k->launch.module, &err));
     return k;

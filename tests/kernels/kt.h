@@ -18,6 +18,9 @@ typedef struct kt kt;
  */
 void kt_isolate(const char *program, const char *argument);
 
+/* The device of the kernels from now on, such as "opencl:0"; NULL: the first. */
+void kt_device(const char *name);
+
 /* lanes: 0, or fibers per block. variant NULL: the module's first. */
 kt *kt_new(const char *module, const char *variant, unsigned blocks, unsigned lanes);
 void kt_u(kt *k, const char *param, uint64_t value);

@@ -22,6 +22,7 @@ rk_module *probe_module(void)
         rk_module_build_options options = {
             .source_path = RK_TEST_SOURCE_DIR "/tests/runtime/probe_kernel.c",
             .output_path = path,
+            .targets = RK_BUILD_CPU | RK_BUILD_FIBER | RK_BUILD_OPENCL,
             .levels = "v2",
             .include_dir = RK_TEST_SOURCE_DIR "/include",
         };

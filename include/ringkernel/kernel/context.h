@@ -81,8 +81,11 @@ typedef struct rk_msg {
     RK_G const rk_u8 *payload;
 } rk_msg;
 
-/* Lanes and blocks. */
-#if defined(RK_TARGET_CPU) && !defined(RK_FIBER)
+/*
+ * Lanes and blocks. On the CPU a block has one lane unless RK_FIBER is defined; elsewhere many, or
+ * one by RK_ONE_LANE (OpenCL on a processor).
+ */
+#if (defined(RK_TARGET_CPU) && !defined(RK_FIBER)) || defined(RK_ONE_LANE)
 #define RK_LANE(k) ((void)(k), 0u)
 #define RK_LANES(k) ((void)(k), 1u)
 #define RK_SYNC_BLOCK(k) ((void)(k))

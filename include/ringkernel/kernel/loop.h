@@ -106,11 +106,14 @@ RK_FN void rk_loop_enter(rk_ctx *k, RK_G const rk_u8 *old)
  */
 RK_FN void rk_loop_run(rk_ctx *k, RK_G const rk_u8 *old)
 {
+#if !defined(RK_TARGET_OPENCL) /* there is no poller */
     if (k->block >= k->block_count) {
         rk_poller_run(k);
         return;
     }
+#endif
     rk_loop_enter(k, old);
+    RK_SYNC_BLOCK(k); /* PoCL's compiler cannot do with a first barrier inside the loop */
     while (rk_grid_barrier(k, 1u) == 0u && k->loop->op != RK_OP_EXIT) {
         rk_step_take(k);
     }

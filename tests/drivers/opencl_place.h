@@ -1,0 +1,17 @@
+/*
+ * opencl_place.h: the OpenCL device that tests run on, if there is one.
+ */
+#ifndef RK_TESTS_DRIVERS_OPENCL_PLACE_H
+#define RK_TESTS_DRIVERS_OPENCL_PLACE_H
+
+#include <stdbool.h>
+
+#define PLACE_DEVICE "opencl:0"
+
+/*
+ * Whether OpenCL has a device here; prints why the tests are skipped if not. Call it first: it
+ * keeps what PoCL compiles in the build folder and lets the kernels of a test stay resident.
+ */
+bool place_is_there(void);
+
+#endif
