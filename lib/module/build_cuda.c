@@ -136,7 +136,10 @@ rk_status rk_build_whole_ptx(rk_build *build, const rk_nvrtc *rtc, uint32_t leve
     rk_build_cuda_args(build, &args, level, variant);
     rk_build_args_add(&args, "-lineinfo");
     rk_status status = rk_build_nvrtc(build, rtc, build->source, &args, out_ptx, &log);
-    if (status != RK_OK) {
+    if (status == RK_UNSUPPORTED) {
+        (void)rk_err_set(build->err, status, "NVRTC %d.%d does not compile for compute_%u",
+                         rtc->major, rtc->minor, level);
+    } else if (status != RK_OK) {
         (void)report_log(build, status, log);
     } else if (log && build->options->print && !build->has_cuda_log) {
         build->options->print(build->options->print_context, log); /* warnings, once */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INVALID_OPTION 5 /* NVRTC_ERROR_INVALID_OPTION */
+
 void *rk_library_open(const char *const *names, size_t count)
 {
     void *library = NULL;
@@ -88,8 +90,9 @@ rk_status rk_nvrtc_compile(const rk_nvrtc *rtc, const char *source, const char *
     rk_status status = RK_OK;
     size_t bytes = 0;
     char *ptx = NULL;
-    if (rtc->compile(program, (int)option_count, options) != 0) {
-        status = RK_COMPILE;
+    int result = rtc->compile(program, (int)option_count, options);
+    if (result != 0) {
+        status = result == INVALID_OPTION ? RK_UNSUPPORTED : RK_COMPILE;
     } else if (rtc->ptx_size(program, &bytes) != 0 || bytes == 0) {
         status = RK_INTERNAL;
     } else if (!(ptx = calloc(1, bytes + 1))) {

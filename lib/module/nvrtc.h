@@ -33,7 +33,8 @@ bool rk_nvrtc_load(rk_nvrtc *out);
 /*
  * Compiles CUDA C++ to PTX. name stands in messages and line tables. The caller frees *out_ptx (on
  * success) and *out_log (in any case; NULL or what the compiler said). Blocks. RK_COMPILE for a
- * source that it refuses, RK_NO_MEMORY, RK_INTERNAL.
+ * source that it refuses, RK_UNSUPPORTED for an option (an architecture) that it does not know,
+ * RK_NO_MEMORY, RK_INTERNAL.
  */
 rk_status rk_nvrtc_compile(const rk_nvrtc *rtc, const char *source, const char *name,
                            const char *const *options, uint32_t option_count, char **out_ptx,
