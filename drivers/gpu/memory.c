@@ -110,8 +110,10 @@ static void block_unmake(rk_device *device, gpu_block *block)
             (void)api->memory_free(block->ptr);
         }
     } else if (block->own_map) {
-        (void)api->host_unregister(block->host);
-        (void)munmap(block->host, block->bytes);
+        gpu_result result = api->host_unregister(block->host);
+        if (result == 0 || result == GPU_NOT_REGISTERED) {
+            (void)munmap(block->host, block->bytes);
+        } /* else the library may still let the device write there: then it stays mapped */
     } else {
         (void)api->host_free(block->host);
     }
