@@ -197,7 +197,7 @@ static rk_status fit_work(rk_device *device, void *context)
     if (!gpu_is_lost(device) &&
         device->api->occupancy(&per_unit, request->code->entry, (int)request->lanes, 0, 0) == 0 &&
         per_unit > 0) {
-        request->blocks = (uint32_t)per_unit * device->caps.units;
+        request->blocks = (uint32_t)per_unit * device->caps.units - 1; /* one is the poller's */
     }
     return RK_OK;
 }

@@ -10,6 +10,10 @@
 #include <string.h>
 
 #define STREAM_NON_BLOCKING 1u
+/* Far below the seconds that a watchdog allows, and rare enough for a launch (microseconds) to cost
+ * little beside them: steps of 10 us to 4 ms, looks of about a microsecond. */
+#define LEASE_STEPS 256u
+#define LEASE_POLLS 50000u
 #define PROPERTIES_BYTES 16384u /* more than any release's structure of properties has */
 
 /* ---- Capabilities -------------------------------------------------------------------------- */
@@ -100,8 +104,9 @@ static void caps_fill(rk_device *device, uint32_t index)
     caps->units = (uint32_t)RK_MAX(1, gpu_attribute_get(driver, number, GPU_ATTR_UNITS, 1));
     device->blocks_per_unit =
         (uint32_t)RK_MAX(1, gpu_attribute_get(driver, number, GPU_ATTR_BLOCKS_PER_UNIT, 16));
-    caps->max_blocks = caps->units * device->blocks_per_unit;
-    caps->default_blocks = caps->units;
+    caps->poller = true;
+    caps->max_blocks = caps->units * device->blocks_per_unit - 1; /* one is the poller's */
+    caps->default_blocks = RK_MIN(caps->units, caps->max_blocks);
     caps->max_lanes =
         (uint32_t)RK_MAX(1, gpu_attribute_get(driver, number, GPU_ATTR_LANES_MAX, 1024));
     bool runs_cpu_code = (caps->code_kinds & RK_CODE_BIT(RK_CODE_CPU)) != 0;
@@ -119,6 +124,8 @@ static void caps_fill(rk_device *device, uint32_t index)
     const char *lease = getenv("RK_GPU_LEASE");
     caps->lease_only = gpu_attribute_get(driver, number, GPU_ATTR_TIME_LIMIT, 0) != 0 ||
                        (lease != NULL && strcmp(lease, "1") == 0);
+    caps->lease_steps = LEASE_STEPS;
+    caps->lease_polls = LEASE_POLLS;
 }
 
 /* ---- Context ------------------------------------------------------------------------------- */
