@@ -7,13 +7,20 @@
 
 rk_status rk_bench_resident_open(rk_bench_resident *out_resident, uint32_t blocks, rk_err *err)
 {
+    return rk_bench_resident_open_on(out_resident, NULL, blocks, err);
+}
+
+rk_status rk_bench_resident_open_on(rk_bench_resident *out_resident, const char *device,
+                                    uint32_t blocks, rk_err *err)
+{
     memset(out_resident, 0, sizeof *out_resident);
     rk_status status = rk_runtime_create(NULL, &out_resident->runtime, err);
     if (status == RK_OK) {
         status = rk_module_open_builtin("echo", &out_resident->module, err);
     }
     if (status == RK_OK) {
-        rk_launch launch = {.name = "bench", .module = out_resident->module, .blocks = blocks};
+        rk_launch launch = {
+            .name = "bench", .module = out_resident->module, .device = device, .blocks = blocks};
         status = rk_kernel_create(out_resident->runtime, &launch, &out_resident->kernel, err);
     }
     return status == RK_OK ? rk_kernel_start(out_resident->kernel, err) : status;

@@ -15,6 +15,8 @@ const rk_bench rk_bench_table[] = {
     {"hlc", "ticks per second of a hybrid logical clock on 1, 2 and 4 threads", rk_bench_run_hlc},
     {"idle", "CPU time and memory of 100 resident kernels that have nothing to do",
      rk_bench_run_idle},
+    {"opencl", "time to load, launch, answer and step on the first OpenCL device",
+     rk_bench_run_opencl},
     {"pool", "time to allocate and free in a memory pool, warm and cold, and fragmentation",
      rk_bench_run_pool},
     {"ring", "messages per second between two threads, one at a time and in batches",

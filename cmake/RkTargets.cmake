@@ -205,7 +205,7 @@ function(rk_test_properties name labels timeout)
   endif()
   set_tests_properties(${name} PROPERTIES
     TIMEOUT ${timeout} SKIP_RETURN_CODE 77 LABELS "${labels}"
-    ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1:abort_on_error=0;UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1;RK_CACHE=off;RK_SOURCE_DIR=${PROJECT_SOURCE_DIR};RK_BUILD_DIR=${PROJECT_BINARY_DIR}")
+    ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1:abort_on_error=0;UBSAN_OPTIONS=print_stacktrace=1;TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1;LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/leaks.txt:print_suppressions=0;POCL_CACHE_DIR=${PROJECT_BINARY_DIR}/pocl-cache;RK_CACHE=off;RK_SOURCE_DIR=${PROJECT_SOURCE_DIR};RK_BUILD_DIR=${PROJECT_BINARY_DIR}")
 endfunction()
 
 # rk_test: a cmocka program build/tests/<name>, known to ctest by the same name.

@@ -4,6 +4,7 @@
 #include "bench/report.h"
 
 #include "base/compiler.h"
+#include "support/skip.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -196,6 +197,25 @@ static void test_pool(void **state)
                                               "churn_call_ns", "churn_internal_percent", NULL});
 }
 
+/* Figures, or the reason why there is no device. */
+static void test_opencl(void **state)
+{
+    (void)state;
+    rk_bench_options little = {.rounds = 2, .scale = 0.005};
+    json_t *o = run_json(rk_bench_find("opencl"), &little);
+    json_t *reason = json_object_get(json_object_get(o, "skipped"), "hot_p50_us");
+    if (reason == NULL) {
+        assert_true(number(o, "metrics", "first_create_ms") > 0);
+        assert_true(number(o, "metrics", "hot_p50_us") > 0);
+        assert_true(number(o, "metrics", "lease_step_us") > 0);
+        assert_true(number(o, "references", "cpu_hot_p50_us") > 0);
+    }
+    json_decref(o);
+    if (reason != NULL) {
+        RK_SKIP("OpenCL has no device");
+    }
+}
+
 static void test_resident(void **state)
 {
     (void)state;
@@ -212,7 +232,7 @@ int main(void)
         cmocka_unit_test(test_text),      cmocka_unit_test(test_failures),
         cmocka_unit_test(test_table),     cmocka_unit_test(test_ring),
         cmocka_unit_test(test_hlc),       cmocka_unit_test(test_pool),
-        cmocka_unit_test(test_resident),
+        cmocka_unit_test(test_opencl),    cmocka_unit_test(test_resident),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,10 +8,7 @@
 
 #define PLACE_DEVICE "opencl:0"
 
-/*
- * Whether OpenCL has a device here; prints why the tests are skipped if not. Call it first: it
- * keeps what PoCL compiles in the build folder and lets the kernels of a test stay resident.
- */
+/* Whether OpenCL has a device here; prints why the tests are skipped if not. */
 bool place_is_there(void);
 
 #endif
