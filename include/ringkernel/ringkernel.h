@@ -23,9 +23,9 @@
 #include <ringkernel/runtime.h>
 #include <ringkernel/schema.h>
 #include <ringkernel/status.h>
-#include <ringkernel/trace.h>
 #include <ringkernel/telemetry.h>
 #include <ringkernel/topology.h>
+#include <ringkernel/trace.h>
 #include <ringkernel/version.h>
 
 #endif
