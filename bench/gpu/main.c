@@ -31,6 +31,7 @@ static rk_status run_all(rk_bench_report *report, const rk_bench_options *option
         {"round trip", gpu_bench_roundtrip},
         {"step", gpu_bench_step},
         {"wave3d", gpu_bench_wave},
+        {"pool", gpu_bench_pool},
         {"sustained", gpu_bench_sustained},
     };
     rk_err why = RK_ERR_INIT;
