@@ -6,6 +6,7 @@
 
 #include "device/numa.h"
 #include "device/pci.h"
+#include "drivers/gpu/health/hwmon.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     uint64_t bytes;
+    uint64_t more;
     (void)rk_numa_parse_memory(text, "MemTotal", &bytes);
+    (void)rk_hwmon_parse_errors(text, &bytes, &more);
+    require(!rk_hwmon_parse_clocks(text, &bytes) || (bytes > 0 && bytes < 1000000));
     for (char *line = text; line != NULL;) {
         char *end = strchr(line, '\n');
         if (end != NULL) {
