@@ -209,7 +209,8 @@ static void append_use(rk_str *out, const rk_device_telemetry *t)
 {
     if (known(t, RK_TELEMETRY_KNOWN(vendor_busy_percent))) {
         size_t begin = begin_line(out, "use");
-        rk_str_appendf(out, "%" PRIu64 " %% (as the vendor counts: 100 %% with a resident kernel)",
+        rk_str_appendf(out,
+                       "%" PRIu64 " %% as the vendor counts it: 100 %% while a kernel is resident",
                        t->vendor_busy_percent);
         end_line(out, begin);
     }

@@ -177,5 +177,71 @@ class Devices(rk.Case):
         self.assertGreaterEqual(told[0]["answer_p99_ns"], told[0]["answer_ns"])
 
 
+class TestDriver(rk.Case):
+    """The code of the CUDA and HIP drivers on the test driver, with trouble injected."""
+
+    def setUp(self):
+        super().setUp()
+        if not os.path.exists(os.path.join(rk.BUILD, "lib/ringkernel/drivers/rk-test-gpu.so")):
+            print("skip: the test driver is not built")
+            self.skipTest("the test driver is not built")
+
+    def told(self, command, driver, settings):
+        self.env["RK_TEST_GPU"] = settings
+        return self.rk_json(command, "--driver", driver)
+
+    def links(self, driver, settings):
+        told = self.told("topology", driver, settings)
+        link = next(link for link in told["links"] if link["a"] != link["b"])
+        return link["kind"], link["version"], link["lanes"], link["bandwidth_bytes_per_s"]
+
+    def test_health_of_nvidia(self):
+        device = self.told("devices", "cuda-test", "heat=93,ecc=3,xid=79")["devices"][0]
+        self.assertEqual((device["vendor"], device["compute_capability"], device["bus_id"]),
+                         ("nvidia", {"major": 9, "minor": 0}, "0000:10:00.0"))
+        health = device["telemetry"]
+        self.assertEqual((health["temperature_c"], health["ecc_uncorrected"], health["last_xid"],
+                          health["xid_count"]), (93, 3, 79, 1))
+        self.assertEqual(health["throttle_reasons"], 2)  # heat
+        for name in ("power_mw", "clock_mhz", "memory_free_bytes", "pcie_replays"):
+            self.assertIn(name, health)
+        out, _ = self.rk("devices", "--driver", "cuda-test")
+        self.assertRegex(out, r"(?m)^  health +93 C, .* W of .* MHz.*, slowed by heat$")
+        self.assertRegex(out, r"(?m)^  errors +ECC 0 corrected, 3 not, events 1 \(the last Xid 79\)")
+
+    def test_health_of_amd(self):
+        device = self.told("devices", "hip-test", "heat=71,ecc=2")["devices"][0]
+        self.assertEqual((device["vendor"], device["arch"], device["compute_capability"]),
+                         ("amd", "gfx90a", None))
+        self.assertEqual((device["telemetry"]["temperature_c"],
+                          device["telemetry"]["ecc_uncorrected"]), (71, 2))
+
+    def test_links(self):
+        self.assertEqual(self.links("cuda-test", "devices=2,link=pcie")[:3], ("pcie", 5, 16))
+        kind, version, lanes, rate = self.links("cuda-test", "devices=2,link=nvlink")
+        self.assertEqual((kind, version), ("nvlink", 4))
+        self.assertGreater(lanes, 0)
+        self.assertGreater(rate, 0)
+        self.assertEqual(self.links("cuda-test", "devices=2,link=nvswitch")[:2], ("nvswitch", 4))
+        self.assertEqual(self.links("hip-test", "devices=2,link=xgmi")[0], "xgmi")
+
+    def test_a_drawing_of_four(self):
+        self.env["RK_TEST_GPU"] = "devices=4,link=nvswitch"
+        out, _ = self.rk("topology", "--driver", "cuda-test,cpu")
+        self.assertRegex(out, r"(?m)^cuda-test:0   -  +NVSwitch 4 x18\*")
+        self.assertRegex(out, r"(?m)^NVSwitch 4 x18: .* in each direction, as announced$")
+        self.assertIn("cpu:0", out)
+
+    def test_measured_beside_announced(self):
+        self.env["RK_TEST_GPU"] = "memory=64MiB"
+        out, _ = self.rk("devices", "--driver", "cuda-test", "--measure")
+        self.assertRegex(out, r"(?m)^  memory .* announced$")
+        self.assertRegex(out, r"(?m)^  measured +copies \S+ \S+ \(\d+ % of what is announced\)")
+
+    def test_a_driver_that_refuses(self):
+        self.env["RK_TEST_GPU"] = "permission"
+        self.refuses(1, "no device of 'cuda-test'", "devices", "--driver", "cuda-test")
+
+
 if __name__ == "__main__":
     rk.main()
