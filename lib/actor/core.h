@@ -134,8 +134,9 @@ struct rk_actor_system {
 
     alignas(RK_CACHE_LINE) _Atomic uint64_t idle_mask; /* of workers */
     _Atomic uint32_t searching;                        /* workers that look for work */
-    uint32_t halt;                                     /* RK_HALT_*; futex word */
-    _Atomic uint64_t next_due_ns;                      /* of the timers; RK_NEVER */
+    _Atomic uint32_t rescuers;    /* parked workers that look around every RESCUE_NS */
+    uint32_t halt;                /* RK_HALT_*; futex word */
+    _Atomic uint64_t next_due_ns; /* of the timers; RK_NEVER */
 
     alignas(RK_CACHE_LINE) _Atomic uint32_t unparks; /* counts ends of idleness */
     uint32_t idle_word;                              /* changes when all became idle */

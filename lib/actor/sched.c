@@ -16,8 +16,9 @@
  * No wake-up is lost: who hands work to another worker first pushes it and then looks whether that
  * worker is parked; who parks first says so and then looks for work; all four in one total order
  * (seq_cst). Work that a worker puts into its own ring needs no such care: it is awake. If it is
- * kept busy by one long handler, others come and take the rest: as long as any worker is busy,
- * parked ones look around every RESCUE_NS.
+ * kept busy by one long handler, others come and take the rest: a worker that parks while another
+ * is busy looks around every RESCUE_NS, and a worker with work to spare wakes one that parked when
+ * none was. Both waits take the system's time: a test may have stopped the other clock.
  */
 #include "actor/parts.h"
 #include "actor/queue.h"
@@ -115,6 +116,23 @@ static void put_outside(rk_actor_system *sys, rk_actor *a)
     put_other(w, a);
 }
 
+/*
+ * Wakes a parked worker when there is more than the next thing to do and nobody is on the way yet;
+ * for a single thing to spare only if nobody would come by himself.
+ */
+static void share(rk_actor_system *sys, const rk_worker *w)
+{
+    if (RK_LIKELY(atomic_load_explicit(&sys->idle_mask, memory_order_relaxed) == 0) ||
+        atomic_load_explicit(&sys->searching, memory_order_relaxed) != 0) {
+        return;
+    }
+    uint32_t spare = rk_run_ring_count(w);
+    if (spare >= 2 || atomic_load_explicit(&w->levels_mask, memory_order_relaxed) != 0 ||
+        (spare == 1 && atomic_load_explicit(&sys->rescuers, memory_order_relaxed) == 0)) {
+        wake_one(sys);
+    }
+}
+
 void rk_schedule(rk_origin *o, rk_actor *a)
 {
     rk_actor_system *sys = o->sys;
@@ -130,13 +148,7 @@ void rk_schedule(rk_origin *o, rk_actor *a)
         return;
     }
     put_own(w, a);
-    /* Share when there is more than the next thing to do and nobody is on the way yet. */
-    if (RK_UNLIKELY(atomic_load_explicit(&sys->idle_mask, memory_order_relaxed) != 0) &&
-        atomic_load_explicit(&sys->searching, memory_order_relaxed) == 0 &&
-        (rk_run_ring_count(w) >= 2 ||
-         atomic_load_explicit(&w->levels_mask, memory_order_relaxed) != 0)) {
-        wake_one(sys);
-    }
+    share(sys, w);
 }
 
 /* --- Finding the next actor --- */
@@ -205,7 +217,7 @@ static void delay(rk_worker *w, rk_actor *a, rk_actor *behind)
         return;
     }
     if (w->delayed_count == 0) {
-        w->delayed_until_ns = rk_clock_monotonic_ns() + DELAY_NS;
+        w->delayed_until_ns = rk_clock_system_ns() + DELAY_NS;
     }
     w->delayed[w->delayed_count++] = (rk_delayed){a, behind, DELAYS_MAX};
 }
@@ -216,7 +228,7 @@ static void delay_end(rk_worker *w)
     if (w->delayed_count == 0) {
         return;
     }
-    uint64_t now_ns = rk_clock_monotonic_ns();
+    uint64_t now_ns = rk_clock_system_ns();
     if (now_ns < w->delayed_until_ns) {
         return;
     }
@@ -323,8 +335,8 @@ bool rk_sched_is_idle(rk_actor_system *sys)
            atomic_load_explicit(&sys->unparks, memory_order_seq_cst) == unparks;
 }
 
-/* How long to sleep; makes this worker the keeper of the timers if there are any and it can. */
-static uint64_t sleep_until(rk_worker *w)
+/* Sleeps; makes this worker the keeper of the timers if there are any and it can. */
+static void sleep_parked(rk_worker *w, uint32_t seen)
 {
     rk_actor_system *sys = w->ctx.origin.sys;
     uint64_t until_ns = RK_NEVER;
@@ -334,9 +346,12 @@ static uint64_t sleep_until(rk_worker *w)
         until_ns = atomic_load_explicit(&sys->next_due_ns, memory_order_seq_cst);
     }
     if (atomic_load_explicit(&sys->idle_mask, memory_order_seq_cst) != all_workers(sys)) {
-        until_ns = RK_MIN(until_ns, rk_clock_monotonic_ns() + RESCUE_NS);
+        atomic_fetch_add_explicit(&sys->rescuers, 1, memory_order_relaxed);
+        rk_nap_while_equal(&w->park, seen, RESCUE_NS);
+        atomic_fetch_sub_explicit(&sys->rescuers, 1, memory_order_relaxed);
+    } else {
+        (void)rk_wait_while_equal(&w->park, seen, until_ns, 0);
     }
-    return until_ns;
 }
 
 /* Sleeps until there may be work. */
@@ -352,7 +367,7 @@ static void park(rk_worker *w)
             rk_idle_tell(sys);
         }
         rk_count(&w->producer.counters.parks);
-        (void)rk_wait_while_equal(&w->park, seen, sleep_until(w), 0);
+        sleep_parked(w, seen);
         uint32_t me = w->number + 1;
         atomic_compare_exchange_strong_explicit(&sys->timekeeper, &me, 0, memory_order_seq_cst,
                                                 memory_order_relaxed);
@@ -381,7 +396,10 @@ static rk_actor *search(rk_worker *w)
     if (a == NULL && w->delayed_count != 0) {
         /* Not idle, only waiting: nobody is told. */
         uint32_t seen = rk_atomic_load_u32(&w->park, memory_order_acquire);
-        (void)rk_wait_while_equal(&w->park, seen, w->delayed_until_ns, 0);
+        uint64_t now_ns = rk_clock_system_ns();
+        if (now_ns < w->delayed_until_ns) {
+            rk_nap_while_equal(&w->park, seen, w->delayed_until_ns - now_ns);
+        }
         delay_end(w);
         a = pick(w);
     } else if (a == NULL) {
@@ -423,6 +441,7 @@ static void sched_loop(rk_worker *w)
         if (atomic_load_explicit(&a->home, memory_order_relaxed) != w->number) {
             atomic_store_explicit(&a->home, (uint8_t)w->number, memory_order_relaxed);
         }
+        share(sys, w); /* its handler may take long */
         rk_run_enter(w, a);
         run(w, a);
     }

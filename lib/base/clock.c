@@ -53,6 +53,11 @@ uint64_t rk_clock_realtime_ns(void)
     return ops->realtime_ns(ops->context);
 }
 
+uint64_t rk_clock_system_ns(void)
+{
+    return read_clock_ns(CLOCK_MONOTONIC);
+}
+
 uint64_t rk_clock_deadline_ns(uint64_t timeout_ns)
 {
     uint64_t deadline_ns;

@@ -31,6 +31,9 @@ uint64_t rk_clock_monotonic_ns(void);
 /* Nanoseconds since 1970-01-01 00:00 UTC; may jump when the system's clock is set (CLOCK_REALTIME).
  */
 uint64_t rk_clock_realtime_ns(void);
+/* The system's monotonic time, also while another clock is installed: for how long to look, never
+ * for what a program decides. */
+uint64_t rk_clock_system_ns(void);
 
 /* The monotonic time timeout_ns from now; RK_NEVER for RK_NEVER and instead of an overflow. */
 uint64_t rk_clock_deadline_ns(uint64_t timeout_ns);

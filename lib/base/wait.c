@@ -83,14 +83,6 @@ static int futex_wait(const uint32_t *word, uint32_t seen, uint64_t deadline_ns)
     return result == 0 ? 0 : errno;
 }
 
-/* The system's monotonic time, whatever clock is installed. */
-static uint64_t system_now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists on every Linux */
-    return (uint64_t)now.tv_sec * RK_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 static rk_status park(const uint32_t *word, uint32_t seen, uint64_t deadline_ns)
 {
     while (!differs(word, seen)) {
@@ -99,7 +91,7 @@ static rk_status park(const uint32_t *word, uint32_t seen, uint64_t deadline_ns)
         }
         uint64_t until_ns = deadline_ns;
         if (deadline_ns != RK_NEVER && !rk_clock_is_system()) {
-            until_ns = system_now_ns() + TEST_CLOCK_SLICE_NS;
+            until_ns = rk_clock_system_ns() + TEST_CLOCK_SLICE_NS;
         }
         switch (futex_wait(word, seen, until_ns)) {
         case 0:
@@ -145,6 +137,14 @@ rk_status rk_wait_while_equal(const uint32_t *word, uint32_t seen, uint64_t dead
                               unsigned spin_ns)
 {
     return rk_wait_while_equal_parked(word, seen, deadline_ns, spin_ns, NULL);
+}
+
+void rk_nap_while_equal(const uint32_t *word, uint32_t seen, uint64_t nap_ns)
+{
+    if (!differs(word, seen)) {
+        /* Woken, or not: the caller looks around in any case. */
+        (void)futex_wait(word, seen, rk_clock_system_ns() + nap_ns);
+    }
 }
 
 void rk_wake(uint32_t *word, int count)

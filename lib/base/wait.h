@@ -40,6 +40,12 @@ rk_status rk_wait_while_equal(const uint32_t *word, uint32_t seen, uint64_t dead
 rk_status rk_wait_while_equal_parked(const uint32_t *word, uint32_t seen, uint64_t deadline_ns,
                                      unsigned spin_ns, uint32_t *parked);
 
+/*
+ * Sleeps for at most nap_ns of the system's time, whatever clock is installed, while *word equals
+ * `seen`; may return early. For waiters that look around by themselves now and then.
+ */
+void rk_nap_while_equal(const uint32_t *word, uint32_t seen, uint64_t nap_ns);
+
 /* Wakes at most count waiters of word. A system call. Never blocks; any thread; async-signal-safe.
  */
 void rk_wake(uint32_t *word, int count);
