@@ -361,7 +361,7 @@ static void draining_actors_refuse(void **state)
     drain_one();
 }
 
-/* What a worker holds behind a blocked handler is fetched by another, also when time stands still. */
+/* What a worker holds behind a blocked handler is fetched by another, even if time stands still. */
 static void a_stopped_clock_stops_no_worker(void **state)
 {
     (void)state;

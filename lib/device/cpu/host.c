@@ -1,32 +1,16 @@
 /*
- * host.c: the parent's side of a host process: the device table over a socket.
- *
- * A reader thread takes replies and exits from the socket. Requests are made one at a time. When
- * the socket ends, the process is gone: open requests fail, and every kernel that had not exited
- * has.
+ * host.c: CPU kernels in a host process, the parent's side: the device table over process.h.
  */
 #include "device/cpu/host.h"
 #include "abi/word.h"
-#include "base/clock.h"
-#include "base/thread.h"
 #include "base/wait.h"
+#include "device/cpu/process.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
-
-/* Loading code and releasing a kernel that has left take milliseconds. */
-#define REQUEST_LIMIT_NS (30 * (uint64_t)RK_NS_PER_S)
 
 struct rk_code {
     int fd;
@@ -47,27 +31,11 @@ struct rk_exec {
 struct rk_device {
     uint32_t index;
     uint32_t count;
-    char **argv;           /* a copy */
-    rk_mutex request_lock; /* one request at a time; also guards socket and reader */
-    rk_mutex lock;         /* execs, reply, alive, memory numbers */
-    rk_cond replied;
-    bool has_reply;
-    bool alive;
-    rk_host_message reply;
-    bool spawned; /* the reader has tried to start the process */
-    int spawn_error;
-    int socket;
-    int child_socket; /* for the reader, until the process has it */
-    int pidfd;
-    pid_t pid;
-    uint64_t process; /* counts processes, from 1; request_lock and lock to change it */
-    rk_thread reader;
+    rk_host_process process; /* its lock also guards execs and memory numbers */
     rk_exec *execs[RK_HOST_KERNEL_MAX];
     int memory_fds[RK_HOST_MEMORY_MAX]; /* by memory number; 0 is free (fd + 1 is stored) */
     _Atomic uint64_t memory_used;
 };
-
-/* ---- The process --------------------------------------------------------------------------- */
 
 /*
  * lock is held. on_exit only notes the exit (device.h), so it may be called here. A kernel whose
@@ -75,7 +43,7 @@ struct rk_device {
  */
 static void exec_mark_exited(rk_device *device, rk_exec *exec)
 {
-    if (exec == NULL || exec->exited != 0 || exec->process != device->process) {
+    if (exec == NULL || exec->exited != 0 || exec->process != device->process.number) {
         return;
     }
     if (exec->armed) {
@@ -85,289 +53,58 @@ static void exec_mark_exited(rk_device *device, rk_exec *exec)
     rk_wake(&exec->exited, RK_WAKE_ALL);
 }
 
-/* Ends the process, which closes its socket, which ends the reader. lock is held. */
-static void process_kill(rk_device *device)
-{
-    if (device->alive && device->pidfd >= 0) {
-        /* Fails only when the process has ended already. */
-        (void)syscall(SYS_pidfd_send_signal, device->pidfd, SIGKILL, NULL, 0);
-    }
-}
+/* ---- The table ----------------------------------------------------------------------------- */
 
-/*
- * Starts the process with nothing of this one but standard streams and the socket: no other
- * descriptor, no blocked or ignored signal.
- */
-static int spawn(rk_device *device, int socket)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigset_t all;
-    (void)sigemptyset(&none);
-    (void)sigfillset(&all);
-    (void)posix_spawnattr_init(&attributes);
-    (void)posix_spawnattr_setsigmask(&attributes, &none);
-    (void)posix_spawnattr_setsigdefault(&attributes, &all);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    (void)posix_spawn_file_actions_init(&actions);
-    int code = posix_spawn_file_actions_adddup2(&actions, socket, RK_HOST_FD);
-    if (code == 0) {
-        code = posix_spawn_file_actions_addclosefrom_np(&actions, RK_HOST_FD + 1);
-    }
-    if (code == 0) {
-        code = posix_spawn(&device->pid, device->argv[0], &actions, &attributes, device->argv,
-                           environ);
-    }
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)posix_spawnattr_destroy(&attributes);
-    return code;
-}
-
-static void reader_serve(rk_device *device)
-{
-    rk_host_message message;
-    int fds[RK_HOST_FD_MAX];
-    uint32_t fd_count;
-    while (rk_host_receive(device->socket, &message, fds, &fd_count) == RK_OK) {
-        for (uint32_t i = 0; i < fd_count; i++) {
-            (void)close(fds[i]); /* none is due in this direction */
-        }
-        rk_mutex_lock(&device->lock);
-        if (message.op == RK_HOST_REPLY) {
-            device->reply = message;
-            device->has_reply = true;
-            rk_cond_broadcast(&device->replied);
-        } else if (message.op == RK_HOST_EXITED && message.kernel < RK_HOST_KERNEL_MAX) {
-            exec_mark_exited(device, device->execs[message.kernel]);
-        }
-        rk_mutex_unlock(&device->lock);
-    }
-}
-
-/*
- * The reader starts the process itself and stays until it has ended: the process asks to be killed
- * when the thread that started it ends (PR_SET_PDEATHSIG counts threads).
- */
-static void reader_main(void *context)
+/* A kernel that was launched belongs to the process that the request goes to. */
+static void on_sending(void *context, const rk_host_message *message)
 {
     rk_device *device = context;
-    int code = spawn(device, device->child_socket);
-    (void)close(device->child_socket);
-    int pidfd = code == 0 ? (int)syscall(SYS_pidfd_open, device->pid, 0) : -1;
-    rk_mutex_lock(&device->lock);
-    device->pidfd = pidfd;
-    device->spawn_error = code;
-    device->alive = code == 0;
-    device->spawned = true;
-    rk_cond_broadcast(&device->replied);
-    rk_mutex_unlock(&device->lock);
-    if (code != 0) {
-        return;
+    if (message->op == RK_HOST_LAUNCH) {
+        device->execs[message->kernel]->process = device->process.number;
     }
-    reader_serve(device);
-    /* Also when it lives and sent nonsense. */
-    rk_mutex_lock(&device->lock);
-    process_kill(device);
-    rk_mutex_unlock(&device->lock);
-    (void)shutdown(device->socket, SHUT_RDWR);
-    int status;
-    while (waitpid(device->pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    rk_mutex_lock(&device->lock);
-    device->alive = false;
-    if (device->pidfd >= 0) {
-        (void)close(device->pidfd);
-        device->pidfd = -1;
-    }
-    for (uint32_t i = 0; i < RK_HOST_KERNEL_MAX; i++) {
+}
+
+static void on_exited(void *context, uint32_t kernel)
+{
+    rk_device *device = context;
+    uint32_t first = kernel == RK_HOST_ALL_KERNELS ? 0 : kernel;
+    uint32_t end = kernel == RK_HOST_ALL_KERNELS ? RK_HOST_KERNEL_MAX : kernel + 1;
+    for (uint32_t i = first; i < end; i++) {
         exec_mark_exited(device, device->execs[i]);
     }
-    rk_cond_broadcast(&device->replied);
-    rk_mutex_unlock(&device->lock);
 }
 
-/* Starts the process if there is none. request_lock is held. */
-static rk_status process_start(rk_device *device, rk_err *err)
-{
-    rk_mutex_lock(&device->lock);
-    bool alive = device->alive;
-    rk_mutex_unlock(&device->lock);
-    if (alive) {
-        return RK_OK;
-    }
-    if (device->socket >= 0) {
-        rk_thread_join(&device->reader);
-        (void)close(device->socket);
-        device->socket = -1;
-    }
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        return rk_err_set(err, RK_IO, "cannot make a socket for the host process: %s",
-                          strerror(errno));
-    }
-    /* Above RK_HOST_FD: dup2 onto itself would keep the close-on-exec flag. */
-    int given = fcntl(pair[1], F_DUPFD_CLOEXEC, RK_HOST_FD + 1);
-    int code = errno;
-    (void)close(pair[1]);
-    if (given < 0) {
-        (void)close(pair[0]);
-        return rk_err_set(err, RK_LIMIT, "no file descriptor left for the host process: %s",
-                          strerror(code));
-    }
-    device->socket = pair[0];
-    device->child_socket = given;
-    rk_mutex_lock(&device->lock);
-    device->spawned = false;
-    device->process++;
-    rk_mutex_unlock(&device->lock);
-    rk_status status = rk_thread_start(&device->reader, "rk-host", reader_main, device);
-    if (status != RK_OK) {
-        (void)close(given);
-        (void)close(device->socket);
-        device->socket = -1;
-        return rk_err_set(err, status, "cannot start a thread for the host process: %s",
-                          rk_status_text(status));
-    }
-    rk_mutex_lock(&device->lock);
-    while (!device->spawned) {
-        rk_cond_wait(&device->replied, &device->lock);
-    }
-    code = device->spawn_error;
-    rk_mutex_unlock(&device->lock);
-    if (code != 0) {
-        rk_thread_join(&device->reader);
-        (void)close(device->socket);
-        device->socket = -1;
-        return rk_err_set(err, RK_IO, "cannot start the host process %s: %s", device->argv[0],
-                          strerror(code));
-    }
-    return RK_OK;
-}
-
-/* Waits for the reply to the request that was sent. A process that does not answer is ended. */
-static rk_status await_reply(rk_device *device, rk_err *err)
-{
-    uint64_t deadline_ns = rk_clock_deadline_ns(REQUEST_LIMIT_NS);
-    bool late = false;
-    rk_mutex_lock(&device->lock);
-    while (!device->has_reply && device->alive) {
-        if (late) {
-            rk_cond_wait(&device->replied, &device->lock); /* it is being killed */
-        } else if (rk_cond_wait_until(&device->replied, &device->lock, deadline_ns) == RK_TIMEOUT) {
-            late = true;
-            process_kill(device);
-        }
-    }
-    rk_status status = device->has_reply ? (rk_status)device->reply.status : RK_CLOSED;
-    if (device->has_reply && status != RK_OK) {
-        (void)rk_err_set(err, status, "%s", device->reply.text);
-    } else if (late) {
-        (void)rk_err_set(err, status, "the host process did not answer and was ended");
-    } else if (status == RK_CLOSED) {
-        (void)rk_err_set(err, status, "the host process has ended; start the kernel again");
-    }
-    rk_mutex_unlock(&device->lock);
-    return status;
-}
-
-/* Makes one request and waits for its reply. */
 static rk_status request(rk_device *device, const rk_host_message *message, const int *fds,
                          uint32_t fd_count, rk_err *err)
 {
-    rk_mutex_lock(&device->request_lock);
-    rk_status status = RK_OK;
-    if (message->op == RK_HOST_LAUNCH) {
-        status = process_start(device, err);
-    }
-    rk_mutex_lock(&device->lock);
-    bool alive = device->alive;
-    device->has_reply = false;
-    if (status == RK_OK && message->op == RK_HOST_LAUNCH) {
-        device->execs[message->kernel]->process = device->process;
-    }
-    rk_mutex_unlock(&device->lock);
-    if (status == RK_OK) {
-        status = alive ? rk_host_send(device->socket, message, fds, fd_count) : RK_CLOSED;
-        if (status == RK_OK) {
-            status = await_reply(device, err);
-        } else {
-            (void)rk_err_set(err, status, "the host process has ended; start the kernel again");
-        }
-    }
-    rk_mutex_unlock(&device->request_lock);
-    return status;
-}
-
-/* ---- The table ----------------------------------------------------------------------------- */
-
-static void argv_free(char **argv)
-{
-    for (char **at = argv; at != NULL && *at != NULL; at++) {
-        free(*at);
-    }
-    free(argv);
-}
-
-static char **argv_copy(const char *const *argv)
-{
-    size_t count = 0;
-    while (argv[count] != NULL) {
-        count++;
-    }
-    char **copy = calloc(count + 1, sizeof copy[0]);
-    for (size_t i = 0; copy != NULL && i < count; i++) {
-        copy[i] = strdup(argv[i]);
-        if (copy[i] == NULL) {
-            argv_free(copy);
-            return NULL;
-        }
-    }
-    return copy;
+    return rk_host_process_request(&device->process, message, fds, fd_count,
+                                   message->op == RK_HOST_LAUNCH, NULL, err);
 }
 
 static rk_status host_open(uint32_t index, const rk_device_options *options, rk_device **out_device,
                            rk_err *err)
 {
-    if (options->host_argv == NULL || options->host_argv[0] == NULL) {
-        return rk_err_set(
-            err, RK_INVALID,
-            "kernels in a host process need host_argv: a program that calls rk_host_main");
-    }
     rk_device *device = calloc(1, sizeof *device);
     if (device == NULL) {
         return rk_err_set(err, RK_NO_MEMORY, "no memory to open cpu:%u", index);
     }
     device->index = index;
     device->count = options->logical_devices;
-    device->argv = argv_copy(options->host_argv);
-    if (device->argv == NULL) {
+    rk_status status = rk_host_process_init(&device->process, options->host_argv, err);
+    if (status != RK_OK) {
         free(device);
-        return rk_err_set(err, RK_NO_MEMORY, "no memory to open cpu:%u", index);
+        return status;
     }
-    device->socket = -1;
-    device->pidfd = -1;
-    rk_mutex_init(&device->request_lock);
-    rk_mutex_init(&device->lock);
-    rk_cond_init(&device->replied);
+    device->process.exited = on_exited;
+    device->process.sending = on_sending;
+    device->process.context = device;
     *out_device = device;
     return RK_OK;
 }
 
 static void host_close(rk_device *device)
 {
-    if (device->socket >= 0) {
-        rk_mutex_lock(&device->lock);
-        process_kill(device);
-        rk_mutex_unlock(&device->lock);
-        (void)shutdown(device->socket, SHUT_RDWR); /* the reader ends with the process */
-        rk_thread_join(&device->reader);
-        (void)close(device->socket);
-    }
-    rk_cond_finish(&device->replied);
-    rk_mutex_finish(&device->lock);
-    rk_mutex_finish(&device->request_lock);
-    argv_free(device->argv);
+    rk_host_process_finish(&device->process);
     free(device);
 }
 
@@ -381,7 +118,7 @@ static rk_status host_mem_alloc(rk_device *device, rk_mem_kind kind, uint64_t by
                                 rk_mem *out_mem, rk_err *err)
 {
     (void)kind;
-    rk_mutex_lock(&device->lock);
+    rk_mutex_lock(&device->process.lock);
     uint32_t number = 0;
     while (number < RK_HOST_MEMORY_MAX && device->memory_fds[number] != 0) {
         number++;
@@ -393,7 +130,7 @@ static rk_status host_mem_alloc(rk_device *device, rk_mem_kind kind, uint64_t by
     if (status == RK_OK) {
         device->memory_fds[number] = out_mem->fd + 1;
     }
-    rk_mutex_unlock(&device->lock);
+    rk_mutex_unlock(&device->process.lock);
     if (status == RK_OK) {
         (void)atomic_fetch_add_explicit(&device->memory_used, out_mem->bytes, memory_order_relaxed);
     }
@@ -403,11 +140,11 @@ static rk_status host_mem_alloc(rk_device *device, rk_mem_kind kind, uint64_t by
 static uint32_t memory_number(rk_device *device, const rk_mem *mem)
 {
     uint32_t number = 0;
-    rk_mutex_lock(&device->lock);
+    rk_mutex_lock(&device->process.lock);
     while (number < RK_HOST_MEMORY_MAX && device->memory_fds[number] != mem->fd + 1) {
         number++;
     }
-    rk_mutex_unlock(&device->lock);
+    rk_mutex_unlock(&device->process.lock);
     return number;
 }
 
@@ -418,9 +155,9 @@ static void host_mem_free(rk_device *device, rk_mem *mem)
         rk_host_message message = {.op = RK_HOST_UNMAP, .mapped_memory = number};
         /* Without a process there is nothing to unmap. */
         (void)request(device, &message, NULL, 0, NULL);
-        rk_mutex_lock(&device->lock);
+        rk_mutex_lock(&device->process.lock);
         device->memory_fds[number] = 0;
-        rk_mutex_unlock(&device->lock);
+        rk_mutex_unlock(&device->process.lock);
     }
     (void)atomic_fetch_sub_explicit(&device->memory_used, mem->bytes, memory_order_relaxed);
     rk_cpu_mem_free(mem);
@@ -474,14 +211,14 @@ static rk_status host_launch(rk_device *device, const rk_exec_args *args, rk_exe
     exec->blocks = ((const rk_control *)args->mapped->host)->block_count;
     exec->on_exit = args->on_exit;
     exec->context = args->context;
-    rk_mutex_lock(&device->lock);
+    rk_mutex_lock(&device->process.lock);
     while (exec->slot < RK_HOST_KERNEL_MAX && device->execs[exec->slot] != NULL) {
         exec->slot++;
     }
     if (exec->slot < RK_HOST_KERNEL_MAX) {
         device->execs[exec->slot] = exec;
     }
-    rk_mutex_unlock(&device->lock);
+    rk_mutex_unlock(&device->process.lock);
     if (exec->slot == RK_HOST_KERNEL_MAX) {
         free(exec);
         return rk_err_set(err, RK_LIMIT, "a host process holds %u kernels", RK_HOST_KERNEL_MAX);
@@ -505,7 +242,7 @@ static rk_status host_launch(rk_device *device, const rk_exec_args *args, rk_exe
         fds[3] = args->migrate_from->fd;
     }
     rk_status status = request(device, &message, fds, 3 + message.migrates, err);
-    rk_mutex_lock(&device->lock);
+    rk_mutex_lock(&device->process.lock);
     if (status == RK_OK) {
         exec->armed = true;
         if (exec->exited != 0) { /* before this thread got here */
@@ -514,7 +251,7 @@ static rk_status host_launch(rk_device *device, const rk_exec_args *args, rk_exe
     } else {
         device->execs[exec->slot] = NULL;
     }
-    rk_mutex_unlock(&device->lock);
+    rk_mutex_unlock(&device->process.lock);
     if (status != RK_OK) {
         free(exec);
         return status;
@@ -535,11 +272,11 @@ static rk_status host_wait_exit(rk_exec *exec, uint64_t deadline_ns)
 
 static void host_kill(rk_exec *exec)
 {
-    rk_mutex_lock(&exec->device->lock);
-    if (exec->process == exec->device->process && exec->exited == 0) {
-        process_kill(exec->device);
+    rk_mutex_lock(&exec->device->process.lock);
+    if (exec->process == exec->device->process.number && exec->exited == 0) {
+        rk_host_process_kill(&exec->device->process);
     }
-    rk_mutex_unlock(&exec->device->lock);
+    rk_mutex_unlock(&exec->device->process.lock);
 }
 
 static void host_release(rk_exec *exec)
@@ -550,9 +287,9 @@ static void host_release(rk_exec *exec)
     rk_host_message message = {.op = RK_HOST_RELEASE, .kernel = exec->slot};
     /* Refused when the process is gone: then it is released already. */
     (void)request(exec->device, &message, NULL, 0, NULL);
-    rk_mutex_lock(&exec->device->lock);
+    rk_mutex_lock(&exec->device->process.lock);
     exec->device->execs[exec->slot] = NULL;
-    rk_mutex_unlock(&exec->device->lock);
+    rk_mutex_unlock(&exec->device->process.lock);
     free(exec);
 }
 
@@ -585,7 +322,7 @@ static void host_telemetry(rk_device *device, rk_device_telemetry *out_telemetry
 {
     *out_telemetry = (rk_device_telemetry){
         .memory_used_bytes = atomic_load_explicit(&device->memory_used, memory_order_relaxed)};
-    rk_mutex_lock(&device->lock);
+    rk_mutex_lock(&device->process.lock);
     for (uint32_t i = 0; i < RK_HOST_KERNEL_MAX; i++) {
         const rk_exec *exec = device->execs[i];
         if (exec != NULL && exec->armed && exec->exited == 0) {
@@ -593,7 +330,7 @@ static void host_telemetry(rk_device *device, rk_device_telemetry *out_telemetry
             out_telemetry->resident_blocks += exec->blocks;
         }
     }
-    rk_mutex_unlock(&device->lock);
+    rk_mutex_unlock(&device->process.lock);
     rk_cpu_health(out_telemetry);
 }
 
