@@ -1,6 +1,6 @@
 /*
- * process.c: a host process, seen from its parent: started when it is needed, asked one request at a
- * time, ended with everything in it.
+ * process.c: a host process, seen from its parent: started when it is needed, asked one request at
+ * a time, ended with everything in it.
  *
  * A reader thread takes replies and exits from the socket. When the socket ends, the process is
  * gone: open requests fail, and every kernel in it has exited.
