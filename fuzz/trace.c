@@ -28,9 +28,10 @@ static rk_chrome make_chrome(void)
 
 static size_t count_of(const rk_str *text, const char *what)
 {
+    size_t length = strlen(what);
     size_t count = 0;
-    for (const char *at = strstr(rk_str_cstr(text), what); at != NULL; at = strstr(at + 1, what)) {
-        count++;
+    for (const char *at = rk_str_cstr(text); *at != '\0'; at++) {
+        count += *at == *what && strncmp(at, what, length) == 0 ? 1u : 0u;
     }
     return count;
 }
