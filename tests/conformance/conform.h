@@ -88,6 +88,8 @@ extern const conform_case conform_life[];
 extern const uint32_t conform_life_count;
 extern const conform_case conform_pool[];
 extern const uint32_t conform_pool_count;
+extern const conform_case conform_trace[];
+extern const uint32_t conform_trace_count;
 extern const conform_case conform_model[];
 extern const uint32_t conform_model_count;
 extern const conform_case conform_kernels[];
