@@ -6,9 +6,9 @@
  *     ...                     the kernel runs; spans of the host come in by themselves
  *     rk_timeline_close(timeline, &report, &err);
  *
- * Off, tracing costs a kernel one predictable branch a phase. On, each record costs it some 60 ns on
- * a CPU; it overwrites the oldest and never waits, so what the host was too slow to read is lost and
- * counted.
+ * Off, tracing costs a kernel one predictable branch a phase. On, each record costs it some 60 ns
+ * on a CPU; it overwrites the oldest and never waits, so what the host was too slow to read is lost
+ * and counted.
  *
  * Times are CLOCK_MONOTONIC; those of a GPU are its own clock, laid over the host's by the last
  * probe. Threads: any.
