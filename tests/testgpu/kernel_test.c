@@ -2,6 +2,7 @@
  * Modules and kernels: what runs, in which order, and what hardware would not forgive.
  */
 #include "abi/word.h"
+#include "base/clock.h"
 #include "base/thread.h"
 #include "testgpu/card.h"
 #include <sched.h>
@@ -39,6 +40,7 @@ static void check_run(bool hip, uint32_t blocks, uint32_t lanes, bool cooperativ
     card_kernel kernel;
     void *stream = card_stream(&c);
     card_kernel_make(&c, &kernel, blocks, lanes);
+    uint64_t start_ns = rk_clock_monotonic_ns();
     assert_int_equal(cooperative ? card_kernel_launch_cooperative(&kernel, stream)
                                  : card_kernel_launch(&kernel, stream),
                      0);
@@ -49,6 +51,10 @@ static void check_run(bool hip, uint32_t blocks, uint32_t lanes, bool cooperativ
     assert_int_equal(card_kernel_command(&kernel, RK_CMD_QUIESCE, 0), 10);
     wait_left(&c, stream);
     assert_int_equal(state_of(&kernel), RK_KERNEL_PARKED);
+    const rk_counters *counters = &((rk_control *)kernel.mapped)->counters;
+    assert_int_equal(counters->step, 10);
+    /* Nobody but the kernel starts its clock. */
+    assert_true(counters->busy_ns + counters->idle_ns <= rk_clock_monotonic_ns() - start_ns);
     assert_int_equal(((rk_control *)kernel.mapped)->exits, 0); /* nobody counts for it */
     assert_int_equal(c.resident(card_number(&c, 0)), 0);
     card_kernel_drop(&kernel);

@@ -80,6 +80,9 @@ RK_FN void rk_loop_enter(rk_ctx *k, RK_G const rk_u8 *old)
     rk_u32 entry = k->control->entry;
     rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_BEGIN, RK_TRACE_NAME_RESIDENT,
                   k->control->launch);
+    if (k->block == 0u && RK_LANE(k) == 0u) {
+        k->loop->busy_since = rk_now_ns(k); /* the block that decides reads it behind a barrier */
+    }
     if (entry == RK_ENTRY_INIT) {
 #if RK_HAS_INIT
         rk_trace_note(k, RK_TRACE_KERNEL, RK_TRACE_KIND_BEGIN, RK_TRACE_NAME_INIT, 0u);

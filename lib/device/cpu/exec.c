@@ -316,7 +316,6 @@ rk_status rk_cpu_exec_start(const rk_cpu_launch *launch, rk_cpu_exec **out_exec,
     exec->remote = launch->remote;
     exec->on_exit = launch->on_exit;
     exec->on_exit_context = launch->context;
-    ((rk_loop *)exec->arena)->busy_since = env_now_ns();
     inbox_set_bell(exec);
     exec->env = (rk_env){
         .abi_version = RK_ABI_VERSION,
