@@ -1,5 +1,5 @@
 /*
- * Modules and kernels: what runs, in which order, and what hardware would not forgive.
+ * Kernels that run: in which order, and what hardware would not forgive beside them.
  */
 #include "abi/word.h"
 #include "base/clock.h"
@@ -350,149 +350,6 @@ static void test_functions_are_loaded_lazily(void **state)
     check_lazy("EAGER", false, 0);
 }
 
-/* ---- Launches that cannot be --------------------------------------------------------------- */
-
-static void check_shapes(bool hip)
-{
-    card c = card_begin(hip, "");
-    card_kernel kernel;
-    void *stream = card_stream(&c);
-    int number = 0;
-    card_kernel_make(&c, &kernel, CAPACITY + 1, 0);
-    assert_int_equal(c.occupancy(&number, kernel.function, 1, 0, 0), 0);
-    assert_int_equal(number, 4);
-    assert_int_equal(c.occupancy(&number, kernel.function, 1024, 0, 0), 0);
-    assert_int_equal(number, 2); /* of 2048 lanes */
-    assert_int_equal(c.occupancy(&number, kernel.function, 1, 1 << 20, 0), 0);
-    assert_int_equal(number, 0);
-    assert_int_equal(c.occupancy(&number, kernel.function, 1025, 0, 0), 1);
-    assert_int_equal(c.function_attribute(&number, 0, kernel.function), 0);
-    assert_int_equal(number, 1024);
-    assert_int_equal(c.function_attribute(&number, 99, kernel.function), 1);
-    assert_int_equal(card_kernel_launch_cooperative(&kernel, stream), 720);
-    assert_int_equal(c.violations(), 0);
-    assert_int_equal(card_kernel_launch(&kernel, stream), 701);
-    assert_int_equal(c.violations(), 1);
-    /* The grid is not what the control block says. */
-    kernel.blocks = 3;
-    assert_int_equal(card_kernel_launch(&kernel, stream), 0);
-    assert_int_equal(c.stream_wait(stream), 0);
-    assert_int_equal(c.violations(), 2);
-    assert_int_equal(state_of(&kernel), RK_KERNEL_CREATED);
-    void *params[] = {&kernel.arena, &kernel.arena, &kernel.arena};
-    void *f = kernel.function;
-    assert_int_equal(c.launch(f, 0, 1, 1, 1, 1, 1, 0, stream, params, NULL), 1);
-    assert_int_equal(c.launch(f, 1, 2, 1, 1, 1, 1, 0, stream, params, NULL), 1);
-    assert_int_equal(c.launch(f, 1, 1, 1, 1, 1, 2, 0, stream, params, NULL), 1);
-    assert_int_equal(c.launch(f, 1, 1, 1, 1025, 1, 1, 0, stream, params, NULL), 1);
-    assert_int_equal(c.launch(f, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL), 1);
-    assert_int_equal(c.launch(f, 1, 1, 1, 1, 1, 1, 0, stream, params, params), 1);
-    assert_int_equal(c.launch(stream, 1, 1, 1, 1, 1, 1, 0, stream, params, NULL), 400);
-    assert_int_equal(c.launch(f, 1, 1, 1, 1, 1, 1, 0, f, params, NULL), 400);
-    /* Parameters that the device cannot reach. */
-    uint64_t real = c.address(kernel.arena);
-    kernel.arena = 4096;
-    assert_int_equal(card_kernel_launch(&kernel, stream), 700);
-    kernel.arena = real;
-    assert_int_equal(card_kernel_launch(&kernel, stream), 700);
-    rk_module_unref(kernel.code);
-}
-
-static void test_launches_that_cannot_be(void **state)
-{
-    (void)state;
-    check_shapes(false);
-    check_shapes(true);
-}
-
-static void test_cooperative_launch_may_be_missing(void **state)
-{
-    (void)state;
-    static const char *const options[] = {"nocoop", "zluda"};
-    for (size_t i = 0; i < RK_COUNT_OF(options); i++) {
-        card c = card_begin(false, options[i]);
-        card_kernel kernel;
-        void *stream = card_stream(&c);
-        card_kernel_make(&c, &kernel, 2, 0);
-        assert_int_equal(card_kernel_launch_cooperative(&kernel, stream), 801);
-        assert_int_equal(card_kernel_launch(&kernel, stream), 0);
-        (void)card_kernel_command(&kernel, RK_CMD_TERMINATE, 0);
-        wait_left(&c, stream);
-        card_kernel_drop(&kernel);
-    }
-}
-
-static void test_images_that_are_none(void **state)
-{
-    (void)state;
-    card c = card_begin(false, "");
-    char text[256] = ".version 8.0\n.target sm_90\n";
-    void *module = NULL;
-    void *function = NULL;
-    assert_int_equal(c.module_load(&module, text), 200);
-    assert_int_equal(c.module_load(&module, NULL), 1);
-    card_kernel kernel;
-    card_kernel_make(&c, &kernel, 1, 0);
-    char *copy = malloc(4096);
-    assert_non_null(copy);
-    memcpy(copy, card_kernel_image(&kernel), 4096);
-    copy[16] = 1; /* e_type: an object file */
-    assert_int_equal(c.module_load(&module, copy), 209);
-    free(copy);
-    assert_int_equal(c.module_function(&function, kernel.module, "main"), 500);
-    void *first = kernel.module;
-    assert_int_equal(c.module_unload(first), 0);
-    assert_int_equal(c.module_unload(first), 709);
-    rk_module_unref(kernel.code);
-}
-
-static void test_the_mapped_page_must_be_coherent(void **state)
-{
-    (void)state;
-    card c = card_begin(true, "");
-    card_kernel kernel;
-    void *stream = card_stream(&c);
-    void *mapped = NULL;
-    card_kernel_make(&c, &kernel, 1, 0);
-    assert_int_equal(c.host_alloc(&mapped, kernel.layout.mapped_bytes, 3), 0);
-    kernel.mapped = mapped;
-    card_kernel_lay_out(&kernel);
-    assert_int_equal(card_kernel_launch(&kernel, stream), 999);
-    assert_int_equal(c.violations(), 1);
-    rk_module_unref(kernel.code);
-}
-
-typedef struct resource { /* CUdevResource */
-    int type;
-    unsigned char internal[92];
-    unsigned numbers[12];
-} resource;
-
-static void test_a_share_has_its_own_size(void **state)
-{
-    (void)state;
-    card c = card_begin(false, "units=4,blocks=2");
-    card_kernel kernel;
-    resource all = {0};
-    resource half = {0};
-    unsigned count = 1;
-    void *description = NULL;
-    void *green = NULL;
-    void *stream = NULL;
-    assert_int_equal(c.resource_get(0, &all, 1), 0);
-    assert_int_equal(c.resource_split(&half, &count, &all, NULL, 0, 2), 0);
-    assert_int_equal(c.resource_describe(&description, &half, 1), 0);
-    assert_int_equal(c.green_create(&green, description, 0, 1), 0);
-    assert_int_equal(c.green_stream(&stream, green, 1, 0), 0);
-    card_kernel_make(&c, &kernel, 5, 0);
-    assert_int_equal(card_kernel_launch_cooperative(&kernel, stream), 720);
-    void *whole = card_stream(&c);
-    assert_int_equal(card_kernel_launch_cooperative(&kernel, whole), 0);
-    (void)card_kernel_command(&kernel, RK_CMD_TERMINATE, 0);
-    wait_left(&c, whole);
-    card_kernel_drop(&kernel);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,11 +361,6 @@ int main(void)
         cmocka_unit_test(test_the_default_stream_waits_for_blocking_ones),
         cmocka_unit_test(test_calls_that_may_wait_do_wait),
         cmocka_unit_test(test_functions_are_loaded_lazily),
-        cmocka_unit_test(test_launches_that_cannot_be),
-        cmocka_unit_test(test_cooperative_launch_may_be_missing),
-        cmocka_unit_test(test_images_that_are_none),
-        cmocka_unit_test(test_the_mapped_page_must_be_coherent),
-        cmocka_unit_test(test_a_share_has_its_own_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
