@@ -8,6 +8,8 @@
 
 rk_status rk_bench_run_actors(rk_bench_report *report, const rk_bench_options *options,
                               rk_err *err);
+rk_status rk_bench_run_compile(rk_bench_report *report, const rk_bench_options *options,
+                               rk_err *err);
 rk_status rk_bench_run_fabric(rk_bench_report *report, const rk_bench_options *options,
                               rk_err *err);
 rk_status rk_bench_run_hlc(rk_bench_report *report, const rk_bench_options *options, rk_err *err);

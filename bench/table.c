@@ -10,6 +10,8 @@
 const rk_bench rk_bench_table[] = {
     {"actors", "bytes and time per actor, and messages per second, beside Erlang",
      rk_bench_run_actors},
+    {"compile", "time of a build: in one piece, of the changed part, and of nothing",
+     rk_bench_run_compile},
     {"fabric", "messages per second through the broker, and copies per second when publishing",
      rk_bench_run_fabric},
     {"hlc", "ticks per second of a hybrid logical clock on 1, 2 and 4 threads", rk_bench_run_hlc},

@@ -18,6 +18,7 @@ extern const rk_cli_command rk_cli_resume;
 extern const rk_cli_command rk_cli_stop;
 extern const rk_cli_command rk_cli_trace;
 extern const rk_cli_command rk_cli_build;
+extern const rk_cli_command rk_cli_cache;
 extern const rk_cli_command rk_cli_inspect;
 extern const rk_cli_command rk_cli_kernels;
 extern const rk_cli_command rk_cli_bench;

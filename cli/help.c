@@ -12,6 +12,9 @@ const rk_cli_variable rk_cli_variables[] = {
     {"RK_KERNEL_PATH", "Folders with bundles, separated by colons, that are searched first for "
                        "modules named without a path."},
     {"RK_CC", "The C compiler of 'rk build'; gcc, else clang, if not set."},
+    {"RK_CACHE", "off: 'rk build' keeps nothing of what it compiles, and uses nothing."},
+    {"RK_CACHE_DIR", "Where 'rk build' keeps what it compiles: $XDG_CACHE_HOME/ringkernel or "
+                     "~/.cache/ringkernel if not set."},
     {"RK_BUILD_LEVELS", "The instruction-set levels of 'rk build', such as v2,v4; all if not set."},
     {"XDG_RUNTIME_DIR", "Where running jobs have their control sockets: "
                         "$XDG_RUNTIME_DIR/ringkernel, or /tmp/ringkernel-UID if not set."},

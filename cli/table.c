@@ -15,6 +15,7 @@ const rk_cli_command *const rk_cli_commands[] = {
     &rk_cli_build,
     &rk_cli_inspect,
     &rk_cli_kernels,
+    &rk_cli_cache,
     &rk_cli_bench,
     &rk_cli_doctor,
     &rk_cli_devices,

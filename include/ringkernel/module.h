@@ -100,6 +100,21 @@ typedef struct rk_module_build_options {
  */
 RK_API rk_status rk_module_build(const rk_module_build_options *options, rk_err *err);
 
+/* What builds keep in the cache (docs/modules.md). */
+typedef struct rk_module_cache_info {
+    char folder[1024]; /* "": there is none, by RK_CACHE=off or for want of a home folder */
+    uint64_t entries;
+    uint64_t bytes;
+    uint64_t limit_bytes;
+} rk_module_cache_info;
+
+/*
+ * Looks at the cache, or with `clear` removes all entries and tells what was there. Blocks. Any
+ * thread; builds may run at the same time. RK_INVALID for wrong variables, RK_PERMISSION for a
+ * folder in which others may write, file errors.
+ */
+RK_API rk_status rk_module_cache(bool clear, rk_module_cache_info *out_info, rk_err *err);
+
 #ifdef __cplusplus
 }
 #endif

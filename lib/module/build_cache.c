@@ -241,3 +241,20 @@ void rk_build_cache_put(rk_build *build, const rk_cache_key *key, const void *da
         rk_cache_finish(&build->cache); /* one warning is enough */
     }
 }
+
+rk_status rk_module_cache(bool clear, rk_module_cache_info *out_info, rk_err *err)
+{
+    rk_cache cache;
+    rk_module_cache_info info = {.entries = 0};
+    rk_status status = rk_cache_init(&cache, err);
+    if (status == RK_OK && cache.folder) {
+        (void)snprintf(info.folder, sizeof(info.folder), "%s", cache.folder); /* for people */
+        info.limit_bytes = cache.limit_bytes;
+        status = rk_cache_survey(&cache, clear, &info.entries, &info.bytes, err);
+    }
+    rk_cache_finish(&cache);
+    if (status == RK_OK) {
+        *out_info = info;
+    }
+    return status;
+}

@@ -8,7 +8,7 @@ import unittest
 
 import rk
 
-VISIBLE = ["run", "ps", "send", "stats", "trace", "pause", "resume", "stop", "build", "inspect", "kernels",
+VISIBLE = ["run", "ps", "send", "stats", "trace", "pause", "resume", "stop", "build", "inspect", "kernels", "cache",
            "bench", "doctor", "devices", "topology", "version", "completions", "help"]
 
 
@@ -167,6 +167,8 @@ class Simple(rk.Case):
         names = [kernel["name"] for kernel in self.rk_json("kernels")["kernels"]]
         self.assertLessEqual({"wave3d", "echo", "canary"}, set(names))
         self.assertEqual(names, sorted(names))
+        cache = self.rk_json("cache")  # tests run with RK_CACHE=off
+        self.assertEqual((cache["folder"], cache["entries"], cache["cleared"]), ("", 0, False))
         out, _ = self.rk("kernels")
         self.assertRegex(out, r"(?m)^wave3d +acoustic")
 
