@@ -35,7 +35,11 @@ typedef struct traced {
     uint64_t lost;
     uint64_t step_shown;
     uint32_t depth; /* of open spans, for those who are told how long they took */
-    uint64_t begins_ns[SPAN_DEPTH_KEPT];
+    struct {
+        uint64_t begin_ns;
+        const char *name; /* of the schema, or static */
+        uint32_t color;
+    } open[SPAN_DEPTH_KEPT];
 } traced;
 
 typedef struct host_thread {
@@ -220,7 +224,9 @@ static void tell(traced *one, const rk_trace_event *event)
                             .payload = event->value};
     if (event->kind == RK_TRACE_KIND_BEGIN) {
         if (one->depth < SPAN_DEPTH_KEPT) {
-            one->begins_ns[one->depth] = event->time_ns;
+            one->open[one->depth].begin_ns = event->time_ns;
+            one->open[one->depth].name = event->name;
+            one->open[one->depth].color = event->color;
         }
         one->depth++;
         return;
@@ -229,8 +235,9 @@ static void tell(traced *one, const rk_trace_event *event)
         if (one->depth == 0 || --one->depth >= SPAN_DEPTH_KEPT) {
             return;
         }
-        out.payload = event->time_ns - one->begins_ns[one->depth];
-        out.name = event->index == RK_TRACE_NAME_POP ? "marker" : event->name;
+        out.name = one->open[one->depth].name;
+        out.color = one->open[one->depth].color;
+        out.payload = event->time_ns - one->open[one->depth].begin_ns;
     }
     rk_profile_tell(&out);
 }

@@ -13,14 +13,18 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "runtime/probe.h"
+#include "runtime/runtime_internal.h"
+#include "support/random.h"
 #include <ringkernel/abi/command.h>
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define MANY 4096u
+#define TOOL RK_STAND_INS "/libstand-in-injection.so"
 
 static rk_runtime *make_runtime(void)
 {
@@ -246,22 +250,40 @@ static void overwrites_the_oldest(void **state)
     rk_runtime_destroy(runtime);
 }
 
-/* What the kernel's side has broken is not believed. */
+/* What the kernel's side has broken is not believed: names, kinds, times, numbers. */
 static void survives_nonsense(void **state)
 {
     (void)state;
     rk_err err = RK_ERR_INIT;
     rk_runtime *runtime = make_runtime();
     rk_kernel *kernel = probe_start(runtime, &(rk_launch){.blocks = 1});
-    must(rk_kernel_trace_start(kernel, &(rk_trace_options){.mask = RK_TRACE_STEP}, &err), &err);
-    assert_int_equal(probe_run(kernel, 4), 4);
+    rk_trace_ring *ring = (rk_trace_ring *)(kernel->mapped.host + kernel->layout.trace);
+    rk_trace_record *records = (rk_trace_record *)(ring + 1);
+    uint64_t seed = 7;
+    for (uint32_t round = 0; round < 200; round++) {
+        uint64_t written = rk_word64_load(&ring->written);
+        for (uint32_t i = 0; i < 40; i++) {
+            rk_u64 *words = (rk_u64 *)&records[(written + i) % 4096];
+            for (uint32_t j = 0; j < 4; j++) {
+                rk_word64_store(&words[j], rk_test_random(&seed) >> rk_test_random(&seed) % 64);
+            }
+        }
+        uint64_t jump = rk_test_random(&seed) % 8 == 0 ? rk_test_random(&seed) : written + 40;
+        rk_word64_store_release(&ring->written, jump);
+        size_t count;
+        uint64_t lost;
+        const rk_trace_event *events = read_all(kernel, &count, &lost); /* checks the times */
+        assert_true(count <= MANY);
+        for (size_t i = 0; i < count; i++) {
+            assert_non_null(events[i].name);
+            assert_in_range(events[i].kind, RK_TRACE_KIND_BEGIN, RK_TRACE_KIND_RANGE_END);
+        }
+    }
     rk_trace_event event;
     size_t count;
     uint64_t lost;
     assert_int_equal(rk_kernel_trace_read(kernel, &event, 0, &count, &lost, &err), RK_INVALID);
-    must(rk_kernel_trace_read(kernel, &event, 1, &count, &lost, &err), &err);
-    assert_int_equal(count, 1);
-    assert_string_equal(event.name, "step");
+    assert_int_equal(probe_run(kernel, 3), 3); /* it goes on as if nothing had been */
     rk_runtime_destroy(runtime);
 }
 
@@ -284,6 +306,19 @@ static void told(void *context, const rk_profile_event *event)
     }
 }
 
+/* What the tool that NVTX_INJECTION64_PATH names was told since the last time. */
+static const char *told_by_tool(void)
+{
+    static char text[1u << 16];
+    void (*take)(char *, size_t);
+    void *library = dlopen(TOOL, RTLD_LAZY);
+    assert_non_null(library);
+    *(void **)&take = dlsym(library, "stand_in_take");
+    take(text, sizeof text);
+    (void)dlclose(library);
+    return text;
+}
+
 static void shows_kernels_and_host(void **state)
 {
     (void)state;
@@ -292,6 +327,7 @@ static void shows_kernels_and_host(void **state)
     (void)snprintf(path, sizeof path, "/tmp/rk-timeline-%ld.json", (long)getpid());
     rk_str said;
     rk_str_init(&said, 1u << 20);
+    (void)told_by_tool();
     const rk_profiler_ops hook = {
         .abi = RK_PROFILER_ABI, .name = "hook", .mark = told, .context = &said};
     must(rk_profiler_register(&hook, &err), &err);
@@ -336,8 +372,47 @@ static void shows_kernels_and_host(void **state)
     assert_int_equal(count_of(rk_str_cstr(&said), "a/step "), 3);
     assert_int_equal(count_of(rk_str_cstr(&said), "b/step "), 5);
     assert_int_equal(count_of(rk_str_cstr(&said), "a/copy "), 3);
+    const char *tool = told_by_tool();
+    assert_int_equal(count_of(tool, "ringkernel mark 'a: step' category 2 payload "), 3);
+    assert_int_equal(count_of(tool, "ringkernel mark 'b: step' category 2 payload "), 5);
+    assert_int_equal(
+        count_of(tool, "ringkernel mark 'a: adding' category 2 color ff3366cc payload "), 3);
+    assert_int_equal(count_of(tool, "ringkernel push 'start a' category 1 color ff5577aa"), 1);
+    assert_int_equal(count_of(tool, "ringkernel push 'outer' category 1 color ff112233"), 1);
+    assert_int_equal(count_of(tool, "WRONG"), 0);
     free(text);
     rk_str_finish(&said);
+}
+
+/* What a panic leaves open is ended in the file. */
+static void a_panic_leaves_a_whole_file(void **state)
+{
+    (void)state;
+    rk_err err = RK_ERR_INIT;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/rk-timeline-%ld.json", (long)getpid());
+    rk_runtime *runtime = make_runtime();
+    rk_kernel *kernel = create(runtime, &(rk_launch){.blocks = 2});
+    rk_timeline *timeline = NULL;
+    must(rk_timeline_open(path, NULL, &timeline, &err), &err);
+    must(rk_timeline_add(timeline, kernel, NULL, &err), &err);
+    must(rk_kernel_start(kernel, &err), &err);
+    assert_int_equal(probe_run(kernel, 2), 2);
+    uint64_t id = 0;
+    rk_reply reply;
+    must(rk_kernel_custom(kernel, 2, NULL, 0, &id, &err), &err);
+    assert_int_equal(rk_kernel_wait(kernel, id, RK_FOREVER, &reply, &err), RK_PANIC);
+    rk_timeline_report report;
+    must(rk_timeline_close(timeline, &report, &err), &err);
+    rk_runtime_destroy(runtime);
+    char *text = NULL;
+    size_t length = 0;
+    must(rk_file_read_all(path, 1u << 20, &text, &length, &err), &err);
+    (void)unlink(path);
+    assert_int_equal(count_of(text, "\"name\":\"resident\""), 1);
+    assert_int_equal(count_of(text, "\"ph\":\"B\""), count_of(text, "\"ph\":\"E\""));
+    assert_int_equal(count_of(text, "\"ph\":\"b\""), count_of(text, "\"ph\":\"e\""));
+    free(text);
 }
 
 static void a_timeline_that_cannot_be(void **state)
@@ -351,6 +426,8 @@ static void a_timeline_that_cannot_be(void **state)
 
 int main(void)
 {
+    (void)setenv("NVTX_INJECTION64_PATH", TOOL, 1); /* as Nsight Systems does */
+    (void)unsetenv("RK_PROFILE");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_its_whole_life),
         cmocka_unit_test(names_what_it_writes),
@@ -360,6 +437,7 @@ int main(void)
         cmocka_unit_test(survives_nonsense),
         cmocka_unit_test(shows_kernels_and_host),
         cmocka_unit_test(a_timeline_that_cannot_be),
+        cmocka_unit_test(a_panic_leaves_a_whole_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
