@@ -41,7 +41,12 @@ static rk_status copy_status(rk_device *device, gpu_result result)
     if (result == 0) {
         return RK_OK;
     }
-    return result == GPU_NOT_READY ? RK_TIMEOUT : gpu_fail(device, result, NULL, "copying");
+    if (result == GPU_NOT_READY) {
+        /* Whenever it ends, it writes to the staging memory: nothing can be copied any more. */
+        gpu_lose(device, GPU_TIMED_OUT);
+        return RK_DEVICE;
+    }
+    return gpu_fail(device, result, NULL, "copying");
 }
 
 static gpu_result copy_piece(rk_device *device, gpu_ptr at, uint8_t *to, const uint8_t *from,

@@ -1,15 +1,11 @@
 /*
- * The CUDA and HIP driver on the test driver: the whole life of kernels, and what can go wrong.
- * Each case is a process of its own, with its own test devices.
+ * The CUDA and HIP driver on the test driver: the whole life of kernels, and several of them on one
+ * device.
  */
-#include "abi/word.h"
 #include "base/clock.h"
-#include "drivers/gpu_module.h"
+#include "drivers/gpu_rows.h"
 #include "drivers/rig.h"
-#include "drivers/test/test_gpu.h"
 #include "support/skip.h"
-#include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,31 +13,6 @@
 #include <unistd.h>
 
 #define PATIENCE_NS (20 * (uint64_t)RK_NS_PER_S)
-
-/* Which driver a case is for: the last word of its name. */
-static const char *case_driver(void)
-{
-    return getenv("RK_TEST_DRIVER");
-}
-
-static bool is_hip(void)
-{
-    return strcmp(case_driver(), "hip-test") == 0;
-}
-
-static void open_rig(rig *r)
-{
-    rig_open(r, gpu_module_driver(case_driver()));
-}
-
-static void has_words(const rk_err *err, const char *const *words)
-{
-    for (size_t i = 0; words[i] != NULL; i++) {
-        if (strstr(err->text, words[i]) == NULL) {
-            fail_msg("'%s' is not in: %s", words[i], err->text);
-        }
-    }
-}
 
 /* ---- What works ---------------------------------------------------------------------------- */
 
@@ -496,199 +467,6 @@ static void test_no_shares(void **state)
     rig_close(&r);
 }
 
-/* ---- Loss and recovery ----------------------------------------------------------------------- */
-
-/* A fault on the first test device. */
-static void inject(const char *fault)
-{
-    uint32_t device = is_hip() ? RK_TEST_GPU_HIP(0) : RK_TEST_GPU_CUDA(0);
-    int (*function)(uint32_t device, const char *fault);
-    void *symbol = gpu_module_test_symbol("rkTestDriverInject");
-    memcpy(&function, &symbol, sizeof function);
-    assert_int_equal(function(device, fault), 0);
-}
-
-static void refuses_when_lost(rig *r, rig_kernel *kernel)
-{
-    static const char *const words[] = {"is lost", "719", "recover", NULL};
-    rk_err err = RK_ERR_INIT;
-    rk_mem mem;
-    uint32_t word = 0;
-    assert_int_equal(r->ops->mem_alloc(r->device, RK_MEM_ARENA, 4096, &mem, &err), RK_DEVICE);
-    has_words(&err, words);
-    assert_int_equal(r->ops->read(r->device, &kernel->arena, 0, &word, 4), RK_DEVICE);
-    assert_int_equal(r->ops->write(r->device, &kernel->arena, 0, &word, 4), RK_DEVICE);
-    assert_int_equal(r->ops->zero(r->device, &kernel->arena, 0, 4), RK_DEVICE);
-    rk_exec_args args = {
-        .name = "again", .code = kernel->code, .arena = &kernel->arena, .mapped = &kernel->mapped};
-    rk_exec *exec = NULL;
-    assert_int_equal(r->ops->launch(r->device, &args, &exec, &err), RK_DEVICE);
-    assert_null(exec);
-}
-
-static void test_lost(void **state)
-{
-    (void)state;
-    rig r;
-    rig_kernel kernels[2];
-    rig_kernel dropped;
-    open_rig(&r);
-    rig_make(&r, "victim", NULL, &kernels[0]);
-    rig_make(&r, "other", NULL, &kernels[1]);
-    rig_make(&r, "dropped", NULL, &dropped);
-    rig_launch(&kernels[0]);
-    rig_launch(&kernels[1]);
-    (void)rig_ask(&kernels[0], RK_CMD_RUN, 5);
-    rig_drop(&dropped); /* put off, and then gone with the device */
-    assert_false(r.ops->is_lost(r.device));
-    uint8_t *host = kernels[0].mapped.host;
-    inject("lost");
-    for (int i = 0; i < 2; i++) {
-        rig_await_exit(&kernels[i]);
-        assert_int_equal(kernels[i].control->state, RK_KERNEL_FAULTED);
-        assert_int_equal(kernels[i].control->fault_kind, 2);
-        assert_int_equal(kernels[i].control->fault_code, 719);
-        assert_non_null(strstr((const char *)kernels[i].control->panic_text, "719"));
-    }
-    assert_true(r.ops->is_lost(r.device));
-    refuses_when_lost(&r, &kernels[0]);
-    rk_err err = RK_ERR_INIT;
-    if (r.ops->recover(r.device, &err) != RK_OK) {
-        fail_msg("%s", err.text);
-    }
-    assert_false(r.ops->is_lost(r.device));
-    assert_ptr_equal(kernels[0].mapped.host, host);
-    for (uint64_t i = 0; i < kernels[0].mapped.bytes; i++) {
-        assert_int_equal(host[i], 0);
-    }
-    rig_check_cells(&kernels[0], 0);
-    for (int i = 0; i < 2; i++) {
-        rig_lay_out(&kernels[i], NULL);
-        rig_launch(&kernels[i]);
-        assert_int_equal(rig_ask(&kernels[i], RK_CMD_RUN, 4).step, 4);
-    }
-    for (int i = 0; i < 2; i++) {
-        rig_leave(&kernels[i], RK_CMD_TERMINATE);
-        rig_check_cells(&kernels[i], 4);
-        rig_drop(&kernels[i]);
-    }
-    assert_int_equal(r.ops->recover(r.device, &err), RK_OK); /* nothing to do */
-    rig_close(&r);
-}
-
-/* A device that has fallen off the bus does not come back. */
-static void test_gone(void **state)
-{
-    (void)state;
-    rig r;
-    rig_kernel kernel;
-    open_rig(&r);
-    rig_make(&r, "victim", NULL, &kernel);
-    rig_launch(&kernel);
-    (void)rig_ask(&kernel, RK_CMD_PING, 0);
-    inject("gone");
-    rig_await_exit(&kernel);
-    rk_err err = RK_ERR_INIT;
-    assert_int_equal(r.ops->recover(r.device, &err), RK_DEVICE);
-    assert_true(r.ops->is_lost(r.device));
-    assert_non_null(strstr(err.text, case_driver()));
-    rig_drop(&kernel);
-    rig_close(&r);
-}
-
-/* A device that is lost in the middle of a copy. */
-static void test_lost_copy(void **state)
-{
-    (void)state;
-    rig r;
-    open_rig(&r);
-    rk_mem mem;
-    uint8_t byte = 1;
-    assert_int_equal(r.ops->mem_alloc(r.device, RK_MEM_ARENA, 4096, &mem, NULL), RK_OK);
-    rk_status status = RK_OK;
-    for (int i = 0; i < 100 && status == RK_OK; i++) {
-        status = r.ops->write(r.device, &mem, 0, &byte, 1);
-    }
-    assert_int_equal(status, RK_DEVICE);
-    assert_true(r.ops->is_lost(r.device));
-    r.ops->mem_free(r.device, &mem);
-    rig_close(&r);
-}
-
-/* ---- Libraries that lack something ----------------------------------------------------------- */
-
-static void refuses(rk_status expected, const char *const *words)
-{
-    const rk_driver_ops *ops = gpu_module_driver(case_driver());
-    rk_err err = RK_ERR_INIT;
-    uint32_t count = 0;
-    assert_int_equal(ops->probe(NULL, &count, &err), expected);
-    has_words(&err, words);
-    rk_device *device = NULL;
-    assert_int_equal(ops->open(0, NULL, &device, &err), expected);
-}
-
-static void test_missing_symbol(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"rk-test-gpu.so", "ModuleLoadDataEx", "too old", NULL};
-    refuses(RK_UNSUPPORTED, words);
-}
-
-static void test_old(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"too old", "RingKernel needs", "update", NULL};
-    refuses(RK_UNSUPPORTED, words);
-}
-
-static void test_no_permission(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"no permission", NULL};
-    refuses(RK_PERMISSION, words);
-}
-
-static void test_no_device(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"no device", "VISIBLE_DEVICES", NULL};
-    refuses(RK_NOT_FOUND, words);
-}
-
-static void test_out_of_memory(void **state)
-{
-    (void)state;
-    rig r;
-    open_rig(&r);
-    rk_mem mem;
-    rk_err err = RK_ERR_INIT;
-    assert_int_equal(r.ops->mem_alloc(r.device, RK_MEM_ARENA, 64 << 20, &mem, &err), RK_NO_MEMORY);
-    static const char *const words[] = {"64 MiB", "of 32 MiB", "smaller problem", NULL};
-    has_words(&err, words);
-    assert_int_equal(r.ops->mem_alloc(r.device, RK_MEM_ARENA, 0, &mem, &err), RK_INVALID);
-    assert_int_equal(r.ops->mem_alloc(r.device, RK_MEM_ARENA, UINT64_MAX, &mem, &err), RK_INVALID);
-    assert_int_equal(r.ops->mem_alloc(r.device, RK_MEM_ARENA, 1 << 20, &mem, &err), RK_OK);
-    r.ops->mem_free(r.device, &mem);
-    rig_close(&r);
-}
-
-static void test_bad_code(void **state)
-{
-    (void)state;
-    rig r;
-    open_rig(&r);
-    rk_code *code = NULL;
-    rk_err err = RK_ERR_INIT;
-    assert_int_equal(r.ops->load(r.device, RK_CODE_CPU, "garbage", 7, &code, &err), RK_CORRUPT);
-    static const char *const words[] = {"cannot be loaded", "rk build", NULL};
-    has_words(&err, words);
-    assert_int_equal(r.ops->load(r.device, RK_CODE_OPENCL, "x", 1, &code, &err), RK_UNSUPPORTED);
-    assert_null(code);
-    r.ops->unload(r.device, NULL);
-    rig_close(&r);
-}
-
 /* Calls that older libraries lack have a way around them. */
 static void test_poor_library(void **state)
 {
@@ -696,78 +474,36 @@ static void test_poor_library(void **state)
     life(NULL, 0);
 }
 
-static const struct {
-    const char *name;
-    const char *devices; /* RK_TEST_GPU */
-    const char *setting; /* or NULL */
-    void (*run)(void **state);
-    bool cuda;
-    bool hip;
-} table[] = {
-    {"caps", "", NULL, test_caps, true, true},
-    {"life", "drain", NULL, test_life, true, true},
-    {"life_poller", "drain", NULL, test_life_poller, true, true},
-    {"life_lanes", "drain", NULL, test_life_lanes, true, true},
-    {"life_plain_launch", "drain,nocoop", NULL, test_life, true, true},
-    {"life_zluda", "drain,zluda", NULL, test_life, true, false},
-    {"copies", "", NULL, test_copies, true, true},
-    {"import", "", NULL, test_import, true, true},
-    {"routes", "drain", NULL, test_routes, true, true},
-    {"health_nvml", "drain,devices=2,heat=67,link=nvlink", NULL, test_health, true, false},
-    {"health_smi", "drain,devices=2,heat=67,link=xgmi", NULL, test_health, false, true},
-    {"lease", "drain", "RK_GPU_LEASE=1", test_lease, true, true},
-    {"lease_poller", "drain,watchdog", NULL, test_lease_poller, true, true},
-    {"resident", "drain,memory=24MiB", NULL, test_resident, true, true},
-    {"reserve", "drain", "RK_GPU_RESERVE=12288", test_reserve, true, true},
-    {"too_large", "drain", NULL, test_too_large, true, true},
-    {"streams", "drain", NULL, test_streams, true, true},
-    {"shares", "drain,units=32", "RK_GPU_SHARES=8,8", test_shares, true, false},
-    {"no_shares", "drain,nogreen", NULL, test_no_shares, true, true},
-    {"lost", "drain", NULL, test_lost, true, true},
-    {"gone", "", NULL, test_gone, true, true},
-    {"lost_copy", "lose_after=20", NULL, test_lost_copy, true, true},
-    {"missing_cuda", "missing=cuModuleLoadDataEx", NULL, test_missing_symbol, true, false},
-    {"missing_hip", "missing=hipModuleLoadDataEx", NULL, test_missing_symbol, false, true},
-    {"old_cuda", "version=9020", NULL, test_old, true, false},
-    {"old_hip", "hip_version=40321131", NULL, test_old, false, true},
-    {"no_permission", "permission", NULL, test_no_permission, true, true},
-    {"no_device", "nodevice", NULL, test_no_device, true, true},
-    {"out_of_memory", "memory=32MiB", NULL, test_out_of_memory, true, true},
-    {"bad_code", "", NULL, test_bad_code, true, true},
-    {"poor_cuda",
-     "drain,nocoop,missing=cuFuncLoad,missing=cuMemHostRegister_v2,missing="
-     "cuLaunchCooperativeKernel,missing=cuDeviceGetDevResource",
-     NULL, test_poor_library, true, false},
-    {"poor_hip",
-     "drain,missing=hipModuleLaunchCooperativeKernel,missing=hipDrvGetErrorString,missing="
-     "hipGetDevicePropertiesR0600",
-     NULL, test_poor_library, false, true},
-};
-
-#define CASES_MAX (2 * RK_COUNT_OF(table))
-
 int main(int argc, char **argv)
 {
-    static gpu_case cases[CASES_MAX];
-    static char texts[CASES_MAX][3][320];
-    size_t count = 0;
-    for (size_t i = 0; i < CASES_MAX; i++) {
-        bool hip = i >= RK_COUNT_OF(table);
-        size_t row = i % RK_COUNT_OF(table);
-        if (hip ? !table[row].hip : !table[row].cuda) {
-            continue;
-        }
-        (void)snprintf(texts[count][0], sizeof texts[0][0], "%s_%s", table[row].name,
-                       hip ? "hip" : "cuda");
-        (void)snprintf(texts[count][1], sizeof texts[0][0], "RK_TEST_DRIVER=%s",
-                       hip ? "hip-test" : "cuda-test");
-        (void)snprintf(texts[count][2], sizeof texts[0][0], "RK_TEST_GPU=%s", table[row].devices);
-        cases[count] = (gpu_case){
-            .name = texts[count][0],
-            .environment = {texts[count][1], texts[count][2], table[row].setting, NULL},
-            .run = table[row].run,
-        };
-        count++;
-    }
-    return gpu_cases_main(argc, argv, cases, count);
+    static const gpu_row rows[] = {
+        {"caps", "", NULL, test_caps, true, true},
+        {"life", "drain", NULL, test_life, true, true},
+        {"life_poller", "drain", NULL, test_life_poller, true, true},
+        {"life_lanes", "drain", NULL, test_life_lanes, true, true},
+        {"life_plain_launch", "drain,nocoop", NULL, test_life, true, true},
+        {"life_zluda", "drain,zluda", NULL, test_life, true, false},
+        {"copies", "", NULL, test_copies, true, true},
+        {"import", "", NULL, test_import, true, true},
+        {"routes", "drain", NULL, test_routes, true, true},
+        {"health_nvml", "drain,devices=2,heat=67,link=nvlink", NULL, test_health, true, false},
+        {"health_smi", "drain,devices=2,heat=67,link=xgmi", NULL, test_health, false, true},
+        {"lease", "drain", "RK_GPU_LEASE=1", test_lease, true, true},
+        {"lease_poller", "drain,watchdog", NULL, test_lease_poller, true, true},
+        {"resident", "drain,memory=24MiB", NULL, test_resident, true, true},
+        {"reserve", "drain", "RK_GPU_RESERVE=12288", test_reserve, true, true},
+        {"too_large", "drain", NULL, test_too_large, true, true},
+        {"streams", "drain", NULL, test_streams, true, true},
+        {"shares", "drain,units=32", "RK_GPU_SHARES=8,8", test_shares, true, false},
+        {"no_shares", "drain,nogreen", NULL, test_no_shares, true, true},
+        {"poor_cuda",
+         "drain,nocoop,missing=cuFuncLoad,missing=cuMemHostRegister_v2,missing="
+         "cuLaunchCooperativeKernel,missing=cuDeviceGetDevResource",
+         NULL, test_poor_library, true, false},
+        {"poor_hip",
+         "drain,missing=hipModuleLaunchCooperativeKernel,missing=hipDrvGetErrorString,missing="
+         "hipGetDevicePropertiesR0600",
+         NULL, test_poor_library, false, true},
+    };
+    return gpu_rows_main(argc, argv, rows, RK_COUNT_OF(rows));
 }
