@@ -53,6 +53,9 @@ static void the_in_flight_limit_holds(conform *c)
     if (kernel == NULL) {
         return;
     }
+    /* The ping with which it was started may still be on its way; this one follows it. */
+    CHECK_OK(c, rk_kernel_ping(kernel, &id, &check_err));
+    CHECK(c, conform_wait(c, kernel, id, &reply), "ping");
     for (uint32_t round = 0; round < 10 * c->effort; round++) {
         for (uint32_t i = 0; i < 8; i++) {
             CHECK_OK(c, rk_kernel_custom(kernel, CONFORM_SUM, ids, i, &ids[i], &check_err));
