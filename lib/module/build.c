@@ -279,6 +279,7 @@ static bool take_cached(rk_build *build, uint32_t index)
         free(job->data); /* a check has no result */
         job->data = NULL;
     }
+    job->argv = NULL; /* need not be run */
     job->exit_status = 0;
     return true;
 }
@@ -313,6 +314,7 @@ rk_status rk_build_run(rk_build *build, uint32_t first)
                 rk_build_cache_put(build, &job->key, job->data, job->data ? job->bytes : 0,
                                    rk_str_cstr(&processes[i].output));
             }
+            job->argv = NULL; /* has been run */
         }
     }
     for (uint32_t i = 0; i < count; i++) {

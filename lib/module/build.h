@@ -93,7 +93,10 @@ rk_status rk_build_add_data_take(rk_build *build, uint32_t kind, uint32_t level,
 /* A new path for a temporary file. */
 const char *rk_build_temporary(rk_build *build, const char *suffix);
 
-/* Runs the jobs from `first` on and reads what they made. A failed one sets the error. */
+/*
+ * Runs the jobs from `first` on that have not been run, and reads what they made. A failed one sets
+ * the error.
+ */
 rk_status rk_build_run(rk_build *build, uint32_t first);
 
 /* Whether a variant is to be built, and the -D flag that selects it (or NULL). */
