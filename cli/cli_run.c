@@ -36,7 +36,7 @@ static const rk_option options[] = {
      .kind = RK_OPTION_STRING,
      .value_name = "NAME",
      .help = "Where all kernels run, instead of what the job file says: cpu, or cpu:N for a "
-             "logical device."},
+             "logical device, or one that 'rk devices' lists."},
     {.name = "blocks",
      .letter = 'b',
      .kind = RK_OPTION_U64,

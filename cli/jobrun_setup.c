@@ -58,10 +58,15 @@ static const char *device_of(const rk_jobrun *run, const rk_part *part)
     return part->spec != NULL && part->spec->device != NULL ? part->spec->device : run->job->device;
 }
 
-/* How many logical CPU devices the names "cpu:N" ask for. */
-static rk_status count_devices(const rk_jobrun *run, uint32_t *out_count, rk_err *err)
+/*
+ * How many logical CPU devices the names "cpu:N" ask for, and whether there are other names: the
+ * launch opens those devices.
+ */
+static rk_status count_devices(const rk_jobrun *run, uint32_t *out_count, bool *out_others,
+                               rk_err *err)
 {
     uint32_t count = 1;
+    *out_others = false;
     for (size_t i = 0; i < run->part_count; i++) {
         const char *name = device_of(run, &run->parts[i]);
         uint64_t index = 0;
@@ -72,10 +77,7 @@ static rk_status count_devices(const rk_jobrun *run, uint32_t *out_count, rk_err
                               "cpu:%u",
                               name, DEVICES_MAX - 1);
         }
-        if (strcmp(name, "cpu") != 0 && strncmp(name, "cpu:", 4) != 0) {
-            return rk_err_set(err, RK_NOT_FOUND,
-                              "there is no device '%s'; 'rk devices' lists what there is", name);
-        }
+        *out_others |= strcmp(name, "cpu") != 0 && strncmp(name, "cpu:", 4) != 0;
         count = index + 1 > count ? (uint32_t)index + 1 : count;
     }
     *out_count = count;
@@ -140,7 +142,8 @@ static void on_event(void *context, const rk_event *event)
 static rk_status create_runtime(rk_jobrun *run, rk_err *err)
 {
     uint32_t devices = 1;
-    rk_status status = count_devices(run, &devices, err);
+    bool others = false;
+    rk_status status = count_devices(run, &devices, &others, err);
     if (status != RK_OK) {
         return status;
     }
@@ -152,7 +155,8 @@ static rk_status create_runtime(rk_jobrun *run, rk_err *err)
     run->host_argv[1] = "__host";
     const rk_runtime_options options = {
         .logical_devices = devices,
-        .isolation = RK_ISOLATION_PROCESS,
+        /* Host processes have the processor only. */
+        .isolation = others ? RK_ISOLATION_NONE : RK_ISOLATION_PROCESS,
         .host_argv = run->host_argv,
         .on_event = on_event,
         .event_context = run,

@@ -213,7 +213,9 @@ static void read_caps(rk_device *device, const found *f)
     (void)snprintf(caps->driver_text, sizeof caps->driver_text, "%.47s %.31s", platform, driver);
     (void)snprintf(caps->arch, sizeof caps->arch, "OpenCL %u.%u", v.major % 100, v.minor % 100);
     read_bus(cl, id, caps);
-    caps->vendor = vendor_of(number(cl, id, CL_DEVICE_VENDOR_ID, sizeof(uint32_t)));
+    if (!device->processor) { /* PoCL says Intel on every x86 processor */
+        caps->vendor = vendor_of(number(cl, id, CL_DEVICE_VENDOR_ID, sizeof(uint32_t)));
+    }
     caps->code_kinds = RK_CODE_BIT(RK_CODE_OPENCL);
     caps->units = RK_MAX(1u, (uint32_t)number(cl, id, CL_DEVICE_MAX_COMPUTE_UNITS, 4));
     caps->max_blocks = caps->units;

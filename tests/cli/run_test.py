@@ -48,6 +48,24 @@ class Rooms(rk.Case):
                     open(self.path("out3", name), "rb") as three:
                 self.assertEqual(one.read(), three.read(), name)
 
+    def test_another_device_gives_the_same(self):
+        names = [device["name"] for device in self.rk_json("devices")["devices"]]
+        if "opencl:0" not in names:
+            self.skipTest("OpenCL has no device")
+        path = self.room(duration="20 ms")
+        tables = []
+        for device in ("cpu", "opencl:0"):
+            self.rk("run", path, "-q", "-o", f"out-{device}", "--device", device, "--blocks", "1")
+            with open(self.path(f"out-{device}/receivers.csv"), encoding="utf-8") as file:
+                tables.append([[float(cell) for cell in line.split(",")]
+                               for line in file.readlines()[1:]])
+        self.assertEqual(len(tables[0]), len(tables[1]))
+        peak = max(abs(cell) for row in tables[0] for cell in row[1:])
+        self.assertGreater(peak, 0)
+        for cpu, other in zip(*tables):
+            for a, b in zip(cpu, other):
+                self.assertLess(abs(a - b), 1e-5 * peak)
+
     def test_plain_lines_and_a_text_summary(self):
         out, err = self.rk("run", self.room(duration="1 s"), "-o", "out")
         self.assertIn("RT60", out)
@@ -333,7 +351,9 @@ class BadInput(rk.Case):
                 "commands: [{kernel: a, command: inject}]\n")
 
     def test_devices(self):
-        self.refuses(3, "no device 'gpu'", "run", self.room(), "--device", "gpu")
+        for device, says in (("gpu", "no driver 'gpu'"), ("fridge:0", "rk-fridge.so"),
+                             ("opencl:63", "opencl:63"), ("a b", "no name of a driver")):
+            self.refuses(3, says, "run", self.room(), "--device", device)
         self.refuses(3, "cpu:0 to", "run", self.room(), "--device", "cpu:999")
 
     def test_no_such_job_file(self):

@@ -173,6 +173,7 @@ static void a_device_tells_what_it_is(void **state)
     assert_int_equal(open_device(), RK_OK);
     ops->caps(device, &caps);
     assert_string_equal(caps.bus_id, "");
+    assert_int_equal(caps.vendor, RK_VENDOR_OTHER);
     assert_int_equal(caps.default_blocks, 3);
     assert_int_equal(caps.default_lanes, 1);
     assert_int_equal(caps.max_lanes, 1);
