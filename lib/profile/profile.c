@@ -150,8 +150,11 @@ void rk_profile_range_end(rk_profile_range handle)
     open_range *range = &ranges[index];
     rk_mutex_lock(&range_lock);
     bool is_open = range->is_open && range->generation == handle >> RANGE_INDEX_BITS;
-    open_range was = *range;
-    range->is_open = range->is_open && !is_open;
+    open_range was = {0};
+    if (is_open) { /* else it may be another thread's, which is filling it */
+        was = *range;
+        range->is_open = false;
+    }
     rk_mutex_unlock(&range_lock);
     if (!is_open) {
         return;
