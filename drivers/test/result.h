@@ -13,10 +13,10 @@
     X(NO_MEMORY, 2, "CUDA_ERROR_OUT_OF_MEMORY", 2, "hipErrorOutOfMemory", "out of memory")         \
     X(UNINITIALIZED, 3, "CUDA_ERROR_NOT_INITIALIZED", 3, "hipErrorNotInitialized",                 \
       "initialization error")                                                                      \
-    X(UNAVAILABLE, 46, "CUDA_ERROR_DEVICE_UNAVAILABLE", 100, "hipErrorNoDevice",                   \
-      "the device is busy or unavailable")                                                         \
     X(NO_DEVICE, 100, "CUDA_ERROR_NO_DEVICE", 100, "hipErrorNoDevice",                             \
       "no capable device is detected")                                                             \
+    X(UNAVAILABLE, 46, "CUDA_ERROR_DEVICE_UNAVAILABLE", 100, "hipErrorNoDevice",                   \
+      "the device is busy or unavailable")                                                         \
     X(NO_SUCH_DEVICE, 101, "CUDA_ERROR_INVALID_DEVICE", 101, "hipErrorInvalidDevice",              \
       "invalid device ordinal")                                                                    \
     X(BAD_IMAGE, 200, "CUDA_ERROR_INVALID_IMAGE", 200, "hipErrorInvalidImage",                     \

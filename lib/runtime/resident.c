@@ -110,6 +110,10 @@ rk_status rk_kernel_write_head(rk_kernel *kernel, uint8_t *mapped, uint64_t byte
         rk_layout_write(&kernel->layout, kernel->params, &kernel->identity, mapped, head, err);
     if (status == RK_OK) {
         status = kernel->home->driver->write(kernel->home->device, &kernel->arena, 0, head, bytes);
+        if (status != RK_OK) {
+            (void)rk_err_set(err, status, "cannot lay out the arena of kernel '%s' on %s: %s",
+                             kernel->name, kernel->home->caps.name, rk_status_text(status));
+        }
     }
     free(head);
     return status;
