@@ -2,9 +2,8 @@
  * The topology of made-up machines and of this one, and the telemetry of a runtime's devices.
  */
 #include "device/tree.h"
-#include "runtime/probe.h"
 #include "support/skip.h"
-#include <ringkernel/topology.h>
+#include <ringkernel/ringkernel.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +15,24 @@ static rk_topology *look(const rk_topology_options *options)
         fail_msg("%s", err.text);
     }
     return topology;
+}
+
+/* A resident kernel on that device. */
+static rk_kernel *start(rk_runtime *runtime, const char *device, uint32_t blocks)
+{
+    rk_module *module = NULL;
+    rk_kernel *kernel = NULL;
+    rk_err err = RK_ERR_INIT;
+    if (rk_module_open_builtin("copy", &module, &err) != RK_OK) {
+        fail_msg("%s", err.text);
+    }
+    rk_launch launch = {.name = "copy", .module = module, .device = device, .blocks = blocks};
+    if (rk_kernel_create(runtime, &launch, &kernel, &err) != RK_OK ||
+        rk_kernel_start(kernel, &err) != RK_OK) {
+        fail_msg("%s", err.text);
+    }
+    rk_module_unref(module);
+    return kernel;
 }
 
 static int setup(void **state)
@@ -148,8 +165,7 @@ static void a_runtime_is_described_with_its_kernels(void **state)
     rk_runtime *runtime = NULL;
     rk_runtime_options options = {.logical_devices = 2};
     assert_int_equal(rk_runtime_create(&options, &runtime, NULL), RK_OK);
-    rk_launch launch = {.blocks = 2, .device = "cpu:1"};
-    rk_kernel *kernel = probe_start(runtime, &launch);
+    rk_kernel *kernel = start(runtime, "cpu:1", 2);
 
     rk_topology *t = look(&(rk_topology_options){.runtime = runtime, .sysfs = sysfs->root});
     assert_int_equal(rk_topology_device_count(t), 2);
@@ -181,12 +197,11 @@ static void telemetry_counts_the_kernels_own_time(void **state)
     assert_int_equal(rk_runtime_device_telemetry(runtime, 0, &before), RK_OK);
     assert_int_equal(before.kernel_busy_ns, 0);
     assert_true(rk_telemetry_busy_percent(NULL, &before) < 0.0);
-    rk_launch launch = {.blocks = 1};
-    rk_kernel *kernel = probe_start(runtime, &launch);
+    rk_kernel *kernel = start(runtime, "cpu:0", 1);
     assert_int_equal(rk_runtime_device_telemetry(runtime, 0, &before), RK_OK);
     uint64_t id;
     rk_reply reply;
-    assert_int_equal(rk_kernel_run(kernel, 2000, &id, NULL), RK_OK);
+    assert_int_equal(rk_kernel_run(kernel, 20, &id, NULL), RK_OK);
     assert_int_equal(rk_kernel_wait(kernel, id, RK_FOREVER, &reply, NULL), RK_OK);
     do { /* each look makes the kernel publish its times for the next */
         assert_int_equal(rk_runtime_device_telemetry(runtime, 0, &after), RK_OK);
