@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define COUNTER                                                                                    \
@@ -332,6 +333,46 @@ static void goes_on_without_a_cache(void **state)
     assert_non_null(strstr(f->printed, "RK_CACHE is 'sometimes'"));
 }
 
+/* Several builds of one source at once: all make the same bundle, and what they keep is whole. */
+static void builds_share_the_cache(void **state)
+{
+    enum { BUILDS = 6 };
+    fixture *f = *state;
+    pid_t children[BUILDS];
+    char outputs[BUILDS][RK_TEST_FOLDER_BYTES + 32];
+    char *first = NULL;
+    size_t first_length = 0;
+    f->options.targets = RK_BUILD_CPU | RK_BUILD_FIBER;
+    for (unsigned i = 0; i < BUILDS; i++) {
+        snprintf(outputs[i], sizeof(outputs[i]), "%s/%u.rkm", f->folder, i);
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            f->options.output_path = outputs[i];
+            _exit(rk_module_build(&f->options, NULL) == RK_OK ? 0 : 1);
+        }
+    }
+    for (unsigned i = 0; i < BUILDS; i++) {
+        int status = 0;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        char *data = NULL;
+        size_t length = 0;
+        assert_int_equal(rk_file_read_all(outputs[i], 1u << 26, &data, &length, NULL), RK_OK);
+        if (i == 0) {
+            first = data;
+            first_length = length;
+            continue;
+        }
+        assert_int_equal(length, first_length);
+        assert_memory_equal(data, first, length);
+        free(data);
+    }
+    free(first);
+    assert_int_equal(compilations(f), 0);
+}
+
 /* The whole path of CUDA: PTX and machine code, kept, and checked wherever it comes from. */
 static void cuda_code_is_kept_and_checked(void **state)
 {
@@ -564,6 +605,7 @@ int main(void)
         CASE(warnings_are_kept_and_errors_are_not),
         CASE(what_is_kept_is_checked_as_what_is_compiled),
         CASE(goes_on_without_a_cache),
+        CASE(builds_share_the_cache),
         CASE(cuda_code_is_kept_and_checked),
         CASE(cuda_errors_name_the_line),
         CASE(both_units_fit),
