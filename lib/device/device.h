@@ -44,6 +44,7 @@ typedef struct rk_driver_ops rk_driver_ops;
 typedef struct rk_device_options {
     uint32_t logical_devices; /* CPU: how many devices the machine is presented as; at least 1 */
     const char *const *host_argv; /* host processes: a program that ends up in rk_host_main */
+    const char *relayed;          /* the driver that a host process opens; NULL: none */
 } rk_device_options;
 
 /* What load takes; the values are those of RK_SECTION_* in bundles (module/bundle.h). */

@@ -2,6 +2,7 @@
  * devices.c: the devices of a runtime: those that its options name, opened at once, and others,
  * opened when a launch names them.
  */
+#include "device/cpu/relay.h"
 #include "device/loader.h"
 #include "runtime/runtime_internal.h"
 #include <stdio.h>
@@ -11,10 +12,11 @@
 #define LOGICAL_DEVICE_MAX 64u
 #define DRIVER_LIST_BYTES 256
 
-static rk_device_options options_of(const rk_runtime *runtime)
+static rk_device_options options_of(const rk_runtime *runtime, const rk_driver_ops *driver)
 {
     return (rk_device_options){.logical_devices = RK_MAX(1u, runtime->options.logical_devices),
-                               .host_argv = runtime->options.host_argv};
+                               .host_argv = runtime->options.host_argv,
+                               .relayed = driver->name};
 }
 
 /* homes_lock is held. */
@@ -25,7 +27,7 @@ static rk_status open_home(rk_runtime *runtime, const rk_driver_ops *driver, uin
         return rk_err_set(err, RK_LIMIT, "a runtime holds %u devices", RK_HOME_MAX);
     }
     rk_home *home = &runtime->homes[runtime->home_count];
-    rk_device_options options = options_of(runtime);
+    rk_device_options options = options_of(runtime, driver);
     rk_status status = driver->open(index, &options, &home->device, err);
     if (status != RK_OK) {
         return status;
@@ -39,31 +41,26 @@ static rk_status open_home(rk_runtime *runtime, const rk_driver_ops *driver, uin
     return RK_OK;
 }
 
-/* The driver's table; the processor's kernels may live in host processes. */
+/* The driver's table; with isolation its kernels live in host processes. */
 static rk_status find_driver(const rk_runtime *runtime, const char *name,
                              const rk_driver_ops **out_driver, rk_err *err)
 {
-    if (runtime->options.isolation == RK_ISOLATION_PROCESS) {
-        if (strcmp(name, "cpu") == 0) {
-            *out_driver = rk_driver_host();
-            return RK_OK;
-        }
-        return rk_err_set(err, RK_UNSUPPORTED,
-                          "driver '%s' cannot run kernels in host processes; use a runtime without "
-                          "isolation for it",
-                          name);
+    if (runtime->options.isolation != RK_ISOLATION_PROCESS) {
+        return rk_driver_find(name, out_driver, err);
     }
-    return rk_driver_find(name, out_driver, err);
+    *out_driver = strcmp(name, "cpu") == 0 ? rk_driver_host() : rk_driver_relay(name);
+    return *out_driver != NULL ? RK_OK
+                               : rk_err_set(err, RK_LIMIT, "driver '%s' is one too many", name);
 }
 
 /* All devices of a driver. homes_lock is held. */
 static rk_status open_driver(rk_runtime *runtime, const char *name, rk_err *err)
 {
     const rk_driver_ops *driver = NULL;
-    rk_device_options options = options_of(runtime);
     uint32_t count = 0;
     rk_status status = find_driver(runtime, name, &driver, err);
     if (status == RK_OK) {
+        rk_device_options options = options_of(runtime, driver);
         status = driver->probe(&options, &count, err);
     }
     for (uint32_t i = 0; i < count && status == RK_OK; i++) {

@@ -64,8 +64,9 @@ static void on_sending(void *context, const rk_host_message *message)
     }
 }
 
-static void on_exited(void *context, uint32_t kernel)
+static void on_exited(void *context, uint32_t kernel, bool lost)
 {
+    (void)lost; /* the machine's processors stay */
     rk_device *device = context;
     uint32_t first = kernel == RK_HOST_ALL_KERNELS ? 0 : kernel;
     uint32_t end = kernel == RK_HOST_ALL_KERNELS ? RK_HOST_KERNEL_MAX : kernel + 1;

@@ -24,6 +24,25 @@
 #define RK_HOST_REPLY 5u   /* to each of these */
 #define RK_HOST_EXITED 6u  /* host to parent: kernel */
 
+/* Requests to a relayed driver (relay.h); large data passes through the staging area. */
+#define RK_RELAY_OPEN 16u       /* device, driver; file: staging; its caps are left there */
+#define RK_RELAY_ALLOC 17u      /* memory, kind, bytes; with a file: an area to import */
+#define RK_RELAY_FREE 18u       /* memory */
+#define RK_RELAY_LOAD 19u       /* code, kind, code_bytes; file: the image */
+#define RK_RELAY_UNLOAD 20u     /* code */
+#define RK_RELAY_MAX_BLOCKS 21u /* code, lanes; reply: count */
+#define RK_RELAY_LAUNCH 22u     /* kernel, code, areas, lanes, units, name */
+#define RK_RELAY_CONNECT 23u    /* kernel, route, other */
+#define RK_RELAY_RELEASE 24u    /* kernel */
+#define RK_RELAY_READ 25u       /* memory, offset, bytes */
+#define RK_RELAY_WRITE 26u      /* memory, offset, bytes */
+#define RK_RELAY_ZERO 27u       /* memory, offset, bytes */
+#define RK_RELAY_TELEMETRY 28u  /* left in the staging area */
+
+#define RK_RELAY_STAGING_BYTES ((uint64_t)4 << 20)
+#define RK_RELAY_CODE_MAX 1024u
+#define RK_HOST_DRIVER_BYTES 16
+
 #define RK_HOST_FD_MAX 4u
 #define RK_HOST_KERNEL_MAX 1024u
 #define RK_HOST_MEMORY_MAX 4096u
@@ -43,6 +62,18 @@ typedef struct rk_host_message {
     uint32_t migrate_memory;
     uint32_t migrates; /* 1: migrate_memory counts, and a fourth file comes with it */
     uint64_t migrate_bytes;
+    /* Of relayed drivers. */
+    uint32_t device; /* its number */
+    uint32_t memory;
+    uint32_t code;
+    uint32_t kind; /* of memory or code */
+    uint32_t units;
+    uint32_t count; /* reply */
+    uint32_t lost;  /* EXITED: 1: the device is lost */
+    uint32_t reserved;
+    uint64_t offset;
+    uint64_t bytes;
+    char driver[RK_HOST_DRIVER_BYTES];
     char name[RK_DEVICE_NAME_BYTES];
     char text[RK_ERR_TEXT_BYTES];
 } rk_host_message;

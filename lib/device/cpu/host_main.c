@@ -6,7 +6,7 @@
  */
 #include "abi/word.h"
 #include "device/cpu/exec.h"
-#include "device/cpu/host.h"
+#include "device/cpu/relay.h"
 #include <errno.h>
 #include <poll.h>
 #include <ringkernel/abi/command.h>
@@ -37,6 +37,7 @@ typedef struct host {
     int socket;
     hosted_kernel kernels[RK_HOST_KERNEL_MAX];
     hosted_memory memory[RK_HOST_MEMORY_MAX];
+    rk_relay_host *relay; /* NULL: kernels are threads of this process */
 } host;
 
 static void kernel_exited(void *context)
@@ -228,7 +229,9 @@ int rk_host_main(int fd)
     while (rk_host_receive(fd, &request, fds, &fd_count) == RK_OK) {
         rk_err err = RK_ERR_INIT;
         rk_host_message reply = {.op = RK_HOST_REPLY, .kernel = request.kernel};
-        reply.status = serve(self, &request, fds, fd_count, &err);
+        reply.status = request.op >= RK_RELAY_OPEN
+                           ? rk_relay_serve(&self->relay, fd, &request, fds, fd_count, &reply, &err)
+                           : serve(self, &request, fds, fd_count, &err);
         (void)snprintf(reply.text, sizeof reply.text, "%s",
                        err.text[0] != '\0' ? err.text : rk_status_text((rk_status)reply.status));
         for (uint32_t i = 0; i < fd_count; i++) {

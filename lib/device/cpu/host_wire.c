@@ -72,6 +72,7 @@ rk_status rk_host_receive(int socket, rk_host_message *out_message, int out_fds[
         *out_fd_count = 0;
         return RK_CLOSED;
     }
+    out_message->driver[sizeof out_message->driver - 1] = '\0';
     out_message->name[sizeof out_message->name - 1] = '\0';
     out_message->text[sizeof out_message->text - 1] = '\0';
     return RK_OK;

@@ -76,7 +76,7 @@ static void reader_serve(rk_host_process *self)
             self->has_reply = true;
             rk_cond_broadcast(&self->replied);
         } else if (message.op == RK_HOST_EXITED && message.kernel < RK_HOST_KERNEL_MAX) {
-            self->exited(self->context, message.kernel);
+            self->exited(self->context, message.kernel, message.lost != 0);
         }
         rk_mutex_unlock(&self->lock);
     }
@@ -117,7 +117,7 @@ static void reader_main(void *context)
         (void)close(self->pidfd);
         self->pidfd = -1;
     }
-    self->exited(self->context, RK_HOST_ALL_KERNELS);
+    self->exited(self->context, RK_HOST_ALL_KERNELS, true);
     rk_cond_broadcast(&self->replied);
     rk_mutex_unlock(&self->lock);
 }
@@ -257,6 +257,16 @@ static char **argv_copy(const char *const *argv)
         }
     }
     return copy;
+}
+
+void rk_host_process_end(rk_host_process *self)
+{
+    rk_mutex_lock(&self->lock);
+    rk_host_process_kill(self);
+    while (self->alive) {
+        rk_cond_wait(&self->replied, &self->lock);
+    }
+    rk_mutex_unlock(&self->lock);
 }
 
 rk_status rk_host_process_init(rk_host_process *self, const char *const *argv, rk_err *err)

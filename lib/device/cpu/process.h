@@ -12,11 +12,11 @@
 
 typedef struct rk_host_process {
     /*
-     * Set by the owner after init. exited: a kernel has exited, or, with RK_HOST_ALL_KERNELS, the
-     * process with all that are in it. sending (may be NULL): a request is about to be sent to the
+     * Set by the owner after init. exited: a kernel has exited (lost: and its device is lost), or,
+     * with RK_HOST_ALL_KERNELS, the process with all that are in it. sending (may be NULL): a request is about to be sent to the
      * process with the present number. Both are called with `lock` held and must not block.
      */
-    void (*exited)(void *context, uint32_t kernel);
+    void (*exited)(void *context, uint32_t kernel, bool lost);
     void (*sending)(void *context, const rk_host_message *message);
     void *context;
 
@@ -48,6 +48,9 @@ void rk_host_process_finish(rk_host_process *self);
 rk_status rk_host_process_request(rk_host_process *self, const rk_host_message *message,
                                   const int *fds, uint32_t fd_count, bool may_start,
                                   rk_host_message *out_reply, rk_err *err);
+
+/* Ends the process, if one runs, and waits until it has ended. Not under lock. */
+void rk_host_process_end(rk_host_process *self);
 
 /* Ends the process, which closes its socket, which ends the reader. lock is held. */
 void rk_host_process_kill(rk_host_process *self);
