@@ -32,6 +32,7 @@ typedef struct conform {
     const char *device;
     uint32_t lanes;       /* 0: the device's */
     uint32_t blocks;      /* of most kernels: at least 1, at most what fits twice */
+    bool isolated;        /* kernels live in host processes */
     uint64_t seed;        /* of the random cases */
     uint32_t effort;      /* how many sequences and cycles: 1 for a quick run */
     uint32_t events[32];  /* by rk_event_kind */

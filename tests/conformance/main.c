@@ -2,6 +2,7 @@
  * rk-conformance: runs the conformance suite on one device.
  *
  *   rk-conformance --device NAME [--lanes N] [--blocks N] [--seed N] [--effort N] [--case TEXT]
+ *                  [--isolated 1]
  *
  * Exit status: 0 all hold, 1 some do not, 77 there is no such device here, 2 wrong arguments.
  */
@@ -166,7 +167,7 @@ static uint32_t choose_blocks(const conform *c)
 static int usage(void)
 {
     fprintf(stderr, "usage: rk-conformance --device NAME [--lanes N] [--blocks N] [--seed N] "
-                    "[--effort N] [--case TEXT]\n");
+                    "[--effort N] [--case TEXT] [--isolated 1]\n");
     return 2;
 }
 
@@ -176,7 +177,12 @@ static rk_status open_all(conform *c, rk_err *err)
     (void)snprintf(driver, sizeof driver, "%.*s", (int)strcspn(c->device, ":"), c->device);
     char drivers[48];
     (void)snprintf(drivers, sizeof drivers, "%s%s", driver, strcmp(driver, "cpu") ? ",cpu" : "");
+    static const char *const host_argv[] = {"/proc/self/exe", "__host", NULL};
     rk_runtime_options options = {.drivers = drivers, .on_event = on_event, .event_context = c};
+    if (c->isolated) {
+        options.isolation = RK_ISOLATION_PROCESS;
+        options.host_argv = host_argv;
+    }
     rk_status status = rk_runtime_create(&options, &c->runtime, err);
     if (status == RK_OK) {
         const char *path = getenv("RK_CONFORM_MODULE");
@@ -189,6 +195,9 @@ int main(int argc, char **argv)
 {
     conform c = {.seed = 1, .effort = 1};
     const char *only = NULL;
+    if (argc == 2 && strcmp(argv[1], "__host") == 0) {
+        return rk_host_main(3);
+    }
     for (int i = 1; i < argc; i += 2) {
         if (i + 1 == argc) {
             return usage();
@@ -205,6 +214,8 @@ int main(int argc, char **argv)
             c.seed = number;
         } else if (strcmp(argv[i], "--effort") == 0) {
             c.effort = (uint32_t)number;
+        } else if (strcmp(argv[i], "--isolated") == 0) {
+            c.isolated = number != 0;
         } else if (strcmp(argv[i], "--case") == 0) {
             only = value;
         } else {
