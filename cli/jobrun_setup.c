@@ -58,15 +58,10 @@ static const char *device_of(const rk_jobrun *run, const rk_part *part)
     return part->spec != NULL && part->spec->device != NULL ? part->spec->device : run->job->device;
 }
 
-/*
- * How many logical CPU devices the names "cpu:N" ask for, and whether there are other names: the
- * launch opens those devices.
- */
-static rk_status count_devices(const rk_jobrun *run, uint32_t *out_count, bool *out_others,
-                               rk_err *err)
+/* How many logical CPU devices the names "cpu:N" ask for. The runtime checks other names. */
+static rk_status count_devices(const rk_jobrun *run, uint32_t *out_count, rk_err *err)
 {
     uint32_t count = 1;
-    *out_others = false;
     for (size_t i = 0; i < run->part_count; i++) {
         const char *name = device_of(run, &run->parts[i]);
         uint64_t index = 0;
@@ -77,11 +72,21 @@ static rk_status count_devices(const rk_jobrun *run, uint32_t *out_count, bool *
                               "cpu:%u",
                               name, DEVICES_MAX - 1);
         }
-        *out_others |= strcmp(name, "cpu") != 0 && strncmp(name, "cpu:", 4) != 0;
         count = index + 1 > count ? (uint32_t)index + 1 : count;
     }
     *out_count = count;
     return RK_OK;
+}
+
+/* A host process, unless a driver cannot share its mapped memory with one: OpenCL's. */
+static rk_isolation isolation_of(const rk_jobrun *run)
+{
+    for (size_t i = 0; i < run->part_count; i++) {
+        if (strncmp(device_of(run, &run->parts[i]), "opencl", 6) == 0) {
+            return RK_ISOLATION_NONE;
+        }
+    }
+    return RK_ISOLATION_PROCESS;
 }
 
 static rk_part *part_of(rk_jobrun *run, const rk_kernel *kernel)
@@ -142,8 +147,7 @@ static void on_event(void *context, const rk_event *event)
 static rk_status create_runtime(rk_jobrun *run, rk_err *err)
 {
     uint32_t devices = 1;
-    bool others = false;
-    rk_status status = count_devices(run, &devices, &others, err);
+    rk_status status = count_devices(run, &devices, err);
     if (status != RK_OK) {
         return status;
     }
@@ -155,8 +159,7 @@ static rk_status create_runtime(rk_jobrun *run, rk_err *err)
     run->host_argv[1] = "__host";
     const rk_runtime_options options = {
         .logical_devices = devices,
-        /* Host processes have the processor only. */
-        .isolation = others ? RK_ISOLATION_NONE : RK_ISOLATION_PROCESS,
+        .isolation = isolation_of(run),
         .host_argv = run->host_argv,
         .on_event = on_event,
         .event_context = run,

@@ -200,4 +200,10 @@ const rk_driver_ops *rk_driver_cpu(void);
 /* The same with each device's kernels in a host process: a fault there ends that process only. */
 const rk_driver_ops *rk_driver_host(void);
 
+/*
+ * The same for any other driver ("cuda"): a table that relays it to a host process for each device.
+ * NULL if there are too many. To be opened with host_argv and `relayed` set to the driver's name.
+ */
+const rk_driver_ops *rk_driver_relay(const char *name);
+
 #endif

@@ -2,7 +2,6 @@
  * devices.c: the devices of a runtime: those that its options name, opened at once, and others,
  * opened when a launch names them.
  */
-#include "device/cpu/relay.h"
 #include "device/loader.h"
 #include "runtime/runtime_internal.h"
 #include <stdio.h>

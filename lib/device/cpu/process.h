@@ -12,9 +12,10 @@
 
 typedef struct rk_host_process {
     /*
-     * Set by the owner after init. exited: a kernel has exited (lost: and its device is lost), or,
-     * with RK_HOST_ALL_KERNELS, the process with all that are in it. sending (may be NULL): a request is about to be sent to the
-     * process with the present number. Both are called with `lock` held and must not block.
+     * Set by the owner after init. Both are called with `lock` held and must not block.
+     * exited: a kernel has exited (lost: and its device is lost); RK_HOST_ALL_KERNELS: the process
+     * has ended, with all that were in it. sending (may be NULL): a request is about to be sent to
+     * the process with the present number.
      */
     void (*exited)(void *context, uint32_t kernel, bool lost);
     void (*sending)(void *context, const rk_host_message *message);

@@ -1,6 +1,6 @@
 /*
- * relay.h: a driver whose devices, kernels and memory live in a host process: a fault there, or a
- * broken GPU context, ends that process only.
+ * relay.h: rk_driver_relay (device.h): a driver whose devices, kernels and memory live in a host
+ * process: a fault there, or a broken GPU context, ends that process only.
  *
  * Each device has one host process, which opens the real driver. Mapped pages are memory files of
  * both processes, so commands need no help from the other side; arenas are device memory, and reads
@@ -11,12 +11,6 @@
 #define RK_DEVICE_CPU_RELAY_H
 
 #include "device/cpu/host.h"
-
-/*
- * The table that relays the driver `name` ("cuda"). NULL if there are too many. Stays valid. To be
- * opened with host_argv and `relayed` set to the driver's name.
- */
-const rk_driver_ops *rk_driver_relay(const char *name);
 
 /* The host process's side. */
 typedef struct rk_relay_host rk_relay_host;
