@@ -40,6 +40,13 @@ void rk_tracing_launch(rk_kernel *kernel, rk_loop *loop)
     loop->trace_first = kernel->layout.trace + sizeof *ring;
 }
 
+static bool has_host_clock(const rk_kernel *kernel)
+{
+    return kernel->home->driver == rk_driver_cpu() || kernel->home->driver == rk_driver_host();
+}
+
+static void set_base(rk_kernel *kernel);
+
 /* Tells a resident kernel. One that has left, or leaves meanwhile, is told at its next launch. */
 static rk_status trace_switch(rk_kernel *kernel, uint32_t mask, uint32_t every, rk_err *err)
 {
@@ -57,6 +64,11 @@ static rk_status trace_switch(rk_kernel *kernel, uint32_t mask, uint32_t every, 
     if (status == RK_OK) {
         status = rk_kernel_wait(kernel, id, SWITCH_TIMEOUT_NS, &reply, &cause);
         status = status == RK_OK ? reply.status : status;
+    }
+    if (status == RK_OK && mask != 0 && !has_host_clock(kernel)) {
+        rk_mutex_lock(&kernel->tracing.lock);
+        set_base(kernel);
+        rk_mutex_unlock(&kernel->tracing.lock);
     }
     if (status == RK_OK || !rk_kernel_is_resident(kernel)) {
         return RK_OK;
@@ -85,11 +97,6 @@ rk_status rk_kernel_trace_stop(rk_kernel *kernel, rk_err *err)
 }
 
 /* ---- Times ---------------------------------------------------------------------------------- */
-
-static bool has_host_clock(const rk_kernel *kernel)
-{
-    return kernel->home->driver == rk_driver_cpu() || kernel->home->driver == rk_driver_host();
-}
 
 /* Lays the device's clock over the host's, now and then. The lock is held. */
 static void set_base(rk_kernel *kernel)
@@ -126,11 +133,12 @@ static uint64_t host_ns(const rk_kernel *kernel, uint64_t ticks, uint64_t now_ns
     if (!tracing->has_base || rate == 0) {
         return now_ns;
     }
-    double seconds = (double)(int64_t)(ticks - tracing->base_ticks) / (double)rate;
-    double ns = seconds * (double)RK_NS_PER_S + (double)(tracing->base_ns - now_ns);
-    return ns >= 0.0 || tracing->base_ns > now_ns ? now_ns
-           : -ns >= (double)now_ns                ? 0
-                                                  : now_ns - (uint64_t)-ns;
+    double since_base_ns = (double)(int64_t)(ticks - tracing->base_ticks) / (double)rate * 1e9;
+    double ago_ns = (double)(int64_t)(now_ns - tracing->base_ns) - since_base_ns;
+    if (!(ago_ns > 0.0)) {
+        return now_ns;
+    }
+    return ago_ns < (double)now_ns ? now_ns - (uint64_t)ago_ns : 0;
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */

@@ -99,6 +99,10 @@ static void steps_and_phases(conform *c)
     CHECK_OK(c, rk_kernel_trace_start(kernel, &options, &check_err));
     CHECK(c, run(c, kernel, 20), "traced");
     CHECK_OK(c, rk_kernel_trace_stop(kernel, &check_err));
+    uint64_t after_ns = now_ns();
+    while (now_ns() < after_ns + 2 * CLOCK_SLACK_NS) {
+        continue; /* so that times of the reading are told from those of the writing */
+    }
     CHECK(c, read_all(c, kernel, &all), "reading");
     for (uint32_t i = 0; i < 3; i++) {
         CHECK(c, all.begins[i] == 20 && all.ends[i] == 20,
@@ -111,6 +115,10 @@ static void steps_and_phases(conform *c)
     CHECK(c, all.last_ns <= now_ns(), "a record of the future");
     CHECK(c, probe.ticks_per_s == 0 || all.first_ns + CLOCK_SLACK_NS >= before_ns,
           "the clocks are %llu ns apart", (unsigned long long)(before_ns - all.first_ns));
+    CHECK(c,
+          probe.ticks_per_s == 0 ||
+              (all.last_ns <= after_ns + CLOCK_SLACK_NS && all.first_ns < all.last_ns),
+          "the last record is %lld ns behind the end", (long long)(all.last_ns - after_ns));
     CHECK(c, run(c, kernel, 5) && read_all(c, kernel, &all) && all.count == 0, "still traced");
 out:
     rk_kernel_destroy(kernel);
