@@ -10,10 +10,13 @@ rk_status rk_bench_run_actors(rk_bench_report *report, const rk_bench_options *o
                               rk_err *err);
 rk_status rk_bench_run_compile(rk_bench_report *report, const rk_bench_options *options,
                                rk_err *err);
+rk_status rk_bench_run_device_actors(rk_bench_report *report, const rk_bench_options *options,
+                                     rk_err *err);
 rk_status rk_bench_run_fabric(rk_bench_report *report, const rk_bench_options *options,
                               rk_err *err);
 rk_status rk_bench_run_hlc(rk_bench_report *report, const rk_bench_options *options, rk_err *err);
 rk_status rk_bench_run_idle(rk_bench_report *report, const rk_bench_options *options, rk_err *err);
+rk_status rk_bench_run_k2k(rk_bench_report *report, const rk_bench_options *options, rk_err *err);
 rk_status rk_bench_run_opencl(rk_bench_report *report, const rk_bench_options *options,
                               rk_err *err);
 rk_status rk_bench_run_pool(rk_bench_report *report, const rk_bench_options *options, rk_err *err);

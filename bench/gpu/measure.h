@@ -21,6 +21,8 @@ typedef struct gpu_bench {
 
 rk_status gpu_bench_roundtrip(gpu_bench *b, rk_bench_report *report, rk_err *err);
 rk_status gpu_bench_step(gpu_bench *b, rk_bench_report *report, rk_err *err);
+rk_status gpu_bench_k2k(gpu_bench *b, rk_bench_report *report, rk_err *err);
+rk_status gpu_bench_actors(gpu_bench *b, rk_bench_report *report, rk_err *err);
 rk_status gpu_bench_wave(gpu_bench *b, rk_bench_report *report, rk_err *err);
 rk_status gpu_bench_pool(gpu_bench *b, rk_bench_report *report, rk_err *err);
 rk_status gpu_bench_sustained(gpu_bench *b, rk_bench_report *report, rk_err *err);
