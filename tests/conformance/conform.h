@@ -93,6 +93,8 @@ extern const conform_case conform_trace[];
 extern const uint32_t conform_trace_count;
 extern const conform_case conform_model[];
 extern const uint32_t conform_model_count;
+extern const conform_case conform_actors[];
+extern const uint32_t conform_actors_count;
 extern const conform_case conform_kernels[];
 extern const uint32_t conform_kernels_count;
 

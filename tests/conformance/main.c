@@ -242,6 +242,7 @@ int main(int argc, char **argv)
     run_cases(&c, conform_pool, conform_pool_count, only, &t);
     run_cases(&c, conform_trace, conform_trace_count, only, &t);
     run_cases(&c, conform_model, conform_model_count, only, &t);
+    run_cases(&c, conform_actors, conform_actors_count, only, &t);
     run_cases(&c, conform_kernels, conform_kernels_count, only, &t);
     rk_module_unref(c.module);
     rk_runtime_destroy(c.runtime);
