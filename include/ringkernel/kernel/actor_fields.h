@@ -11,6 +11,9 @@
 #ifndef RK_ACTOR_STATE_WORDS
 #define RK_ACTOR_STATE_WORDS 4 /* the author's own words per actor; a plain number */
 #endif
+#ifndef RK_HAS_ACTOR_START
+#define RK_HAS_ACTOR_START 0
+#endif
 #define RK_ACTOR_LANES 1024 /* lanes of a block that can work, at most */
 
 #define RK_ACTOR_TEXT_(x) #x
