@@ -43,16 +43,20 @@ static const char *variant_name(const rk_schema *s, uint32_t variant)
     return variant < s->variant_count ? s->variants[variant].name : "-";
 }
 
-/* "x86-64-v3", "7.5", or "". */
+/* "x86-64-v3", or as `rk build --arch` has it: "compute_75"; or "". */
 static const char *level_name(const rk_section *section, char out[RK_VALUE_TEXT_BYTES])
 {
     switch (section->kind) {
     case RK_SECTION_CPU:
     case RK_SECTION_FIBER: return rk_isa_name(section->level);
     case RK_SECTION_PTX:
-    case RK_SECTION_CUBIN: return rk_value_format_f64((double)section->level / 10, out);
+        (void)snprintf(out, RK_VALUE_TEXT_BYTES, "compute_%u", section->level); /* always fits */
+        return out;
+    case RK_SECTION_CUBIN:
+        (void)snprintf(out, RK_VALUE_TEXT_BYTES, "sm_%u", section->level); /* the same */
+        return out;
     case RK_SECTION_HIP:
-        (void)snprintf(out, RK_VALUE_TEXT_BYTES, "gfx%x", section->level); /* always fits */
+        (void)snprintf(out, RK_VALUE_TEXT_BYTES, "gfx%x", section->level); /* the same */
         return out;
     default: return "";
     }

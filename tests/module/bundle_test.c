@@ -404,7 +404,7 @@ static void modules_are_counted_and_described(void **state)
                                         "real f[n] [Pa] (state)",
                                         "handlers    message",
                                         "cpu            x86-64-v1  f32",
-                                        "ptx            7.5        f64",
+                                        "ptx            compute_75 f64",
                                         "compiler none 1.0"};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         if (!strstr(text, lines[i])) {
