@@ -17,7 +17,6 @@
 #define LOOK_SOON_NS 20000u
 #define LOOK_LATE_NS 1000000u
 #define LOOKS_PER_QUERY 16u
-#define FAULT_KIND_DEVICE 2u
 
 bool gpu_is_lost(rk_device *device)
 {
@@ -122,7 +121,7 @@ void gpu_lose(rk_device *device, gpu_result result)
         (void)snprintf((char *)control->panic_text, sizeof control->panic_text, "%s: %s (error %d)",
                        device->caps.name, gpu_error_text(device->driver, result), result);
         rk_word_store_release(&control->exit_code, (rk_u32)result);
-        rk_word_store_release(&control->fault_kind, FAULT_KIND_DEVICE);
+        rk_word_store_release(&control->fault_kind, RK_FAULT_DEVICE);
         rk_word_store_release(&control->state, RK_KERNEL_FAULTED);
         exec_leave(device, exec);
     }

@@ -58,7 +58,7 @@ static void test_lost(void **state)
     for (int i = 0; i < 2; i++) {
         rig_await_exit(&kernels[i]);
         assert_int_equal(kernels[i].control->state, RK_KERNEL_FAULTED);
-        assert_int_equal(kernels[i].control->fault_kind, 2);
+        assert_int_equal(kernels[i].control->fault_kind, RK_FAULT_DEVICE);
         assert_int_equal(kernels[i].control->fault_code, 719);
         assert_non_null(strstr((const char *)kernels[i].control->panic_text, "719"));
     }
