@@ -43,7 +43,7 @@
 enum { MODE_LANES, MODE_BLOCKS, MODE_DEVICE, MODE_KERNELS, MODE_FANIN, MODE_BROADCAST, MODES };
 enum { PING = 256, PONG, PINGPONG_DONE = 300 };
 
-/* Words of `run`. READY: launch whose rings are reset; NUMBER: of the START. */
+/* Words of `run`. READY: launch whose rings are reset; NUMBER: of the START; OVER is block 0's. */
 enum {
     RUN_MODE,
     RUN_ROUNDS,
@@ -239,7 +239,9 @@ RK_FN void play_blocks(rk_ctx *k, rk_u32 kind, rk_u32 other)
     if (RK_LANE(k) == 0u) {
         end[END_TAKEN] = taken;
         end[END_SENT] = sent;
-        run[RUN_OVER] = first != 0u ? taken == rounds : run[RUN_OVER];
+        if (first != 0u && taken == rounds) {
+            run[RUN_OVER] = 1u;
+        }
     }
 }
 
@@ -295,7 +297,7 @@ RK_FN void play_fanin(rk_ctx *k)
             ends[32u * (rk_u64)from + END_TAKEN] = words[0] + 1u;
         }
     }
-    if (ends[END_TAKEN] == all) {
+    if (ends[END_TAKEN] == all && run[RUN_OVER] == 0u) {
         pingpong_time(k, 0u, 0u);
         run[RUN_OVER] = 1u;
     }
@@ -361,7 +363,8 @@ RK_FN void play_broadcast(rk_ctx *k)
             end[END_TAKEN] = n + 1u;
         }
     }
-    if (k->block == 0u && end[END_SENT] == rounds && cast_head(k, rounds) == rounds) {
+    if (k->block == 0u && run[RUN_OVER] == 0u && end[END_SENT] == rounds &&
+        cast_head(k, rounds) == rounds) {
         pingpong_time(k, 0u, 0u);
         run[RUN_OVER] = 1u;
     }
@@ -371,14 +374,14 @@ RK_PHASE(play)
 {
     RK_G rk_u32 *run = RK_FIELD(k, run);
     rk_u32 mode = run[RUN_MODE];
-    if (run[RUN_ACTIVE] == 0u || run[RUN_OVER] != 0u) {
+    if (run[RUN_ACTIVE] == 0u) {
         return;
     }
     /* Shared memory is lost when the kernel leaves its device. */
     RK_L rk_u32 *mark = RK_SHARED(k, u32, SHARED_FLAG) + 1;
     rk_u32 fresh = rk_device_load(run + RUN_READY) == k->control->launch;
     rk_u32 lost = run[RUN_KIND] <= RK_CHANNEL_CLUSTER && *mark != run[RUN_NUMBER];
-    RK_SYNC_BLOCK(k); /* RUN_OVER and the mark are written below */
+    RK_SYNC_BLOCK(k); /* the mark is written below */
     if (fresh == 0u || lost != 0u) {
         for (rk_u32 i = RK_LANE(k); i < 2u * RING_WORDS; i += RK_LANES(k)) {
             RK_SHARED(k, u32, 0)[i] = 0u;
