@@ -232,6 +232,11 @@ static rk_status map_host(gpu_block *block, int fd, rk_err *err)
         return rk_err_set(err, RK_NO_MEMORY, "cannot map %llu bytes for a kernel: %s",
                           (unsigned long long)block->bytes, strerror(errno));
     }
+    if (fd < 0) {
+        /* A fork would make these pages copy-on-write: the host's next write would then go to a new
+         * page, which the device does not see. Where the system cannot do it, nothing is lost. */
+        (void)madvise(host, block->bytes, MADV_DONTFORK);
+    }
     block->host = host;
     block->own_map = true;
     return RK_OK;

@@ -6,10 +6,12 @@
 #include "drivers/gpu_rows.h"
 #include "drivers/rig.h"
 #include "support/skip.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PATIENCE_NS (20 * (uint64_t)RK_NS_PER_S)
@@ -132,6 +134,16 @@ static void test_copies(void **state)
     assert_memory_equal(in + 3, out + 3, bytes - 3);
     assert_int_equal(r.ops->write(r.device, &small, 10, "hello", 5), RK_OK);
     assert_memory_equal(small.host + 10, "hello", 5);
+    /* A child process does not inherit it: copy-on-write would part host and device. */
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        unsigned char there[1];
+        _exit(mincore(small.host, 4096, there) != 0 && errno == ENOMEM ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
     assert_int_equal(r.ops->read(r.device, &mem, mem.bytes, in, 1), RK_INVALID);
     assert_int_equal(r.ops->read(r.device, &mem, mem.bytes + 1, in, 0), RK_INVALID);
     assert_int_equal(r.ops->read(r.device, &mem, mem.bytes, in, 0), RK_OK);
