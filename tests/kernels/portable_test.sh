@@ -43,7 +43,7 @@ for source in "$source_dir"/kernels/*.c; do
         if command -v clang >/dev/null; then
             compile "$name clang OpenCL C" clang -x cl -cl-std=CL3.0 -Xclang -finclude-default-header \
                 -target spir64 -Wall -Wextra -Werror "${flags[@]}" -c -emit-llvm -o "$work/k.bc" "$source"
-            compile "$name clang HIP" clang -x hip --offload-arch=gfx90a --cuda-device-only -nogpuinc \
+            compile "$name clang HIP" clang -x hip -O3 --offload-arch=gfx90a --cuda-device-only -nogpuinc \
                 -nogpulib -DRK_KERNEL=1 -Wall -Wextra -Werror "${flags[@]}" -c -o "$work/k.o" "$source"
         fi
         if [ -n "$nvcc" ]; then
