@@ -5,6 +5,7 @@
  * when the context of a lost device is made anew. Where the library cannot register memory (ZLUDA)
  * the library allocates it; such an area does not survive the loss of its device.
  */
+#include "abi/word.h"
 #include "drivers/gpu/gpu.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -165,6 +166,15 @@ void gpu_blocks_forget(rk_device *device)
     }
 }
 
+/* Word by word: somebody may be looking at the kernel's state there. */
+static void zero_mapped(const gpu_block *block)
+{
+    rk_u64 *words = (rk_u64 *)(void *)block->host;
+    for (uint64_t i = 0; i < block->bytes / sizeof *words; i++) {
+        rk_word64_store(&words[i], 0);
+    }
+}
+
 rk_status gpu_blocks_restore(rk_device *device, gpu_ptr old_reserve, rk_err *err)
 {
     rk_status status = RK_OK;
@@ -176,7 +186,7 @@ rk_status gpu_blocks_restore(rk_device *device, gpu_ptr old_reserve, rk_err *err
             status = gpu_block_make(device, block, err);
         }
         if (status == RK_OK && block->host != NULL && !block->imported) {
-            memset(block->host, 0, block->bytes);
+            zero_mapped(block);
         }
     }
     return status;
