@@ -144,7 +144,7 @@ static void lease_write(rk_exec *exec, uint32_t steps)
     loop->lease_left = steps;
 }
 
-/* Whether the next lease would find work (rk_work_waits in kernel/safepoint.h). */
+/* Whether the next lease would find work (rk_decide and rk_work_waits in kernel/safepoint.h). */
 static bool has_work(void *context)
 {
     const rk_exec *exec = context;
@@ -155,7 +155,7 @@ static bool has_work(void *context)
     const rk_ring *inbox = (const rk_ring *)((const uint8_t *)peer + peer->inbox);
     const rk_u32 *sequences = (const rk_u32 *)((const uint8_t *)inbox + inbox->sequences);
     return rk_word_load_acquire(&h2k->tail) != loop->h2k_head ||
-           (loop->paused == 0 && loop->run_count != 0) ||
+           (loop->paused == 0 && (loop->run_count != 0 || loop->asked > loop->step)) ||
            rk_word64_load(&control->abort_before) != loop->abort_seen ||
            rk_word64_load(&control->probe) != loop->probe_seen ||
            (loop->paused == 0 &&
@@ -167,7 +167,8 @@ static bool has_work(void *context)
 static void lease_rest(rk_exec *exec, uint64_t lasted_ns, uint32_t *steps)
 {
     rk_control *control = control_of(exec);
-    bool worked = ((const rk_loop *)exec->arena->host)->run_count != 0;
+    const rk_loop *loop = (const rk_loop *)exec->arena->host;
+    bool worked = loop->run_count != 0 || loop->asked > loop->step;
     if (worked && lasted_ns < LEASE_SHORT_NS && *steps < LEASE_STEPS_MAX) {
         *steps *= 2;
     } else if (worked && lasted_ns > LEASE_LONG_NS && *steps > 1) {
