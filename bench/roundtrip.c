@@ -1,15 +1,15 @@
 /*
- * roundtrip.c: from a command on the host to its answer on the host, through a
- * resident kernel of one block: rk_kernel_ping, then rk_kernel_wait.
+ * roundtrip.c: from a command on the host to its answer on the host, through a resident kernel of
+ * one block: rk_kernel_ping, then rk_kernel_wait.
  *
- *   hot        one after the other, nothing else to do
- *   idle       after 1 ms without commands: the kernel sleeps and has to be
- * woken busy       the same, while every CPU has a thread that computes without
- * pause busy_hot   one after the other, while every CPU has such a thread
+ *   hot       one after the other, nothing else to do
+ *   idle      after 1 ms without commands: the kernel sleeps and has to be woken
+ *   busy      the same, while every CPU has a thread that computes without pause
+ *   busy_hot  one after the other, while every CPU has such a thread
  *
- * References: two threads that hand one word to and fro by polling (the least
- * that two CPUs can do), by sleeping on it, and after 1 ms by waking one that
- * sleeps while the other polls (the least that an idle kernel can do).
+ * References: two threads that hand one word to and fro by polling (the least that two CPUs can
+ * do), by sleeping on it, and after 1 ms by waking one that sleeps while the other polls (the least
+ * that an idle kernel can do).
  */
 #include "bench/benches.h"
 #include "bench/pair.h"
@@ -30,8 +30,7 @@
 #define FUTEX_TRIPS 1000u
 #define PAUSE_NS 1000000
 
-/* ---- Threads that keep every CPU busy
- * ------------------------------------------------------- */
+/* ---- Threads that keep every CPU busy -------------------------------------------------------- */
 
 typedef struct load {
     rk_thread *threads;
@@ -91,8 +90,7 @@ static double quantile_us(const uint64_t *sorted_ns, uint64_t count, double quan
     return (double)sorted_ns[RK_MIN(at, count - 1)] / 1e3;
 }
 
-/* ---- The references
- * -------------------------------------------------------------------------- */
+/* ---- The references -------------------------------------------------------------------------- */
 
 typedef struct futex_trips {
     alignas(2 * RK_CACHE_LINE) rk_u32 there;
@@ -159,8 +157,7 @@ static rk_status idle_trip(const rk_bench_place *place, rk_u32 count, uint64_t *
     return status;
 }
 
-/* ---- One way of pinging
- * ---------------------------------------------------------------------- */
+/* ---- One way of pinging ---------------------------------------------------------------------- */
 
 typedef struct way {
     const char *p50, *p99, *p999;
