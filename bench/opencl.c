@@ -156,8 +156,7 @@ static void put_all(rk_bench_report *report, const place *places, double first_m
                           "without; quantiles of each round, medians over rounds");
 }
 
-rk_status rk_bench_run_opencl(rk_bench_report *report, const rk_bench_options *options,
-                              rk_err *err)
+rk_status rk_bench_run_opencl(rk_bench_report *report, const rk_bench_options *options, rk_err *err)
 {
     place places[] = {
         {.device = DEVICE,

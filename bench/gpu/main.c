@@ -28,12 +28,8 @@ static rk_status run_all(rk_bench_report *report, const rk_bench_options *option
         const char *name;
         rk_status (*run)(gpu_bench *, rk_bench_report *, rk_err *);
     } parts[] = {
-        {"round trip", gpu_bench_roundtrip},
-        {"step", gpu_bench_step},
-        {"k2k", gpu_bench_k2k},
-        {"actors", gpu_bench_actors},
-        {"wave3d", gpu_bench_wave},
-        {"pool", gpu_bench_pool},
+        {"round trip", gpu_bench_roundtrip}, {"step", gpu_bench_step},   {"k2k", gpu_bench_k2k},
+        {"actors", gpu_bench_actors},        {"wave3d", gpu_bench_wave}, {"pool", gpu_bench_pool},
         {"sustained", gpu_bench_sustained},
     };
     rk_err why = RK_ERR_INIT;

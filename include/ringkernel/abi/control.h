@@ -206,20 +206,20 @@ typedef struct rk_loop {
     rk_u64 abort_seen; /* last abort_before honoured                               304 */
     /* The kernel's ends of the rings to and from the host: so that it need not read the mapped
        page for what it knows. Written by the host before a launch. */
-    rk_u32 h2k_head;   /* free running; ring->head follows it                      312 */
-    rk_u32 k2h_tail;   /* free running; ring->tail follows it                      316 */
-    rk_u32 k2h_head;   /* never newer than ring->head                              320 */
-    rk_u32 h2k_slots;  /* capacity                                                 324 */
-    rk_u32 k2h_slots;  /* capacity                                                 328 */
-    rk_u32 lease_left; /* steps until the lease is over                            332 */
-    rk_u64 h2k_first;  /* mapped offset of the first slot                          336 */
-    rk_u64 k2h_first;  /* mapped offset of the first slot                          344 */
-    rk_u64 heartbeat;  /* the last that the host was told                          352 */
-    rk_u32 state_told; /* the same for the state                                   360 */
-    rk_u32 reserved;   /*                                                          364 */
-    rk_u64 probe_seen; /* the last probe that was answered                         368 */
-    rk_u64 asked;      /* the kernel itself wants to go on up to this step         376 */
-    rk_counters counters;          /*                                         384 */
+    rk_u32 h2k_head;      /* free running; ring->head follows it                      312 */
+    rk_u32 k2h_tail;      /* free running; ring->tail follows it                      316 */
+    rk_u32 k2h_head;      /* never newer than ring->head                              320 */
+    rk_u32 h2k_slots;     /* capacity                                                 324 */
+    rk_u32 k2h_slots;     /* capacity                                                 328 */
+    rk_u32 lease_left;    /* steps until the lease is over                            332 */
+    rk_u64 h2k_first;     /* mapped offset of the first slot                          336 */
+    rk_u64 k2h_first;     /* mapped offset of the first slot                          344 */
+    rk_u64 heartbeat;     /* the last that the host was told                          352 */
+    rk_u32 state_told;    /* the same for the state                                   360 */
+    rk_u32 reserved;      /*                                                          364 */
+    rk_u64 probe_seen;    /* the last probe that was answered                         368 */
+    rk_u64 asked;         /* the kernel itself wants to go on up to this step         376 */
+    rk_counters counters; /*                                         384 */
     rk_run runs[RK_RUN_QUEUE_MAX]; /*                                         512 */
     /* What the poller block has seen of the host's words; its own line.         1024 */
     rk_u32 seen_tail;    /* of h2k                                               1024 */

@@ -130,8 +130,7 @@ RK_FN void rk_decide(rk_ctx *k)
             taken += rk_inbox_take(k);
         }
         rk_state_publish(k);
-        if (loop->paused == 0u && loop->run_count != 0u &&
-            rk_run_at(k, 0u)->target <= loop->step) {
+        if (loop->paused == 0u && loop->run_count != 0u && rk_run_at(k, 0u)->target <= loop->step) {
             rk_run_finish(k, RK_KERNEL_OK); /* a run of no steps */
             continue;
         }
