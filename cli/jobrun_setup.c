@@ -114,7 +114,7 @@ static void on_event(void *context, const rk_event *event)
         return;
     }
     bool failure = event->kind == RK_EVENT_PANICKED || event->kind == RK_EVENT_FAULTED ||
-                   event->kind == RK_EVENT_HOST_LOST;
+                   event->kind == RK_EVENT_HOST_LOST || event->kind == RK_EVENT_DEVICE_LOST;
     bool final = event->kind == RK_EVENT_GAVE_UP || (failure && !restarts(part));
     rk_mutex_lock(&run->lock);
     if (failure) {

@@ -109,7 +109,8 @@ rk_status rk_bundle_find_cpu(const rk_bundle *bundle, uint32_t kind, uint32_t va
     return refuse_level(bundle, kind, variant, any ? RK_UNSUPPORTED : RK_NOT_FOUND,
                         any ? "this processor runs none of its code; rebuild it here with 'rk "
                               "build'"
-                            : "there is no such code; rebuild it with 'rk build'",
+                            : "it has no code for the processor, which test devices run as well; "
+                              "rebuild it with 'rk build --target cpu'",
                         "", err);
 }
 

@@ -84,6 +84,10 @@ rk_status rk_kernel_write_field(rk_kernel *kernel, const char *field, uint64_t f
     rk_mutex_lock(&kernel->arena_lock);
     status = kernel->home->driver->write(kernel->home->device, &kernel->arena, offset, data, bytes);
     rk_mutex_unlock(&kernel->arena_lock);
+    int index = rk_schema_find_field(rk_module_schema(kernel->module), field);
+    if ((rk_module_schema(kernel->module)->fields[index].flags & RK_FIELD_INPUT) != 0) {
+        rk_word_store_release(&kernel->host_filled, 1);
+    }
     return copy_done(kernel, field, status, err);
 }
 

@@ -19,15 +19,11 @@ bool rk_home_is_lost(const rk_home *home)
 }
 
 /* Whether the host has put something there that a restart could not make again. */
+/* Whether the host had put something there that nobody can make again. */
 static bool has_inputs(const rk_kernel *kernel)
 {
-    const rk_schema *schema = rk_module_schema(kernel->module);
-    for (uint32_t i = 0; i < schema->field_count; i++) {
-        if ((schema->fields[i].flags & RK_FIELD_INPUT) != 0) {
-            return true;
-        }
-    }
-    return kernel->pool != NULL && rk_pool_used_bytes(kernel->pool) > 0;
+    return rk_word_load_acquire(&kernel->host_filled) != 0 ||
+           (kernel->pool != NULL && rk_pool_used_bytes(kernel->pool) > 0);
 }
 
 /* Writes the whole head of the arena; the mapped page lives in the host's memory and is whole. */

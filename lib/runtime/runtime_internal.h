@@ -102,6 +102,7 @@ struct rk_kernel {
     rk_u32 ended;          /* 1: it will not run again by itself; waits fail */
     rk_mutex failure_lock; /* innermost */
     rk_failure failure;    /* why the last exit happened; the kernel's own record may change */
+    rk_u32 host_filled;    /* 1: the host has written fields that a restart keeps */
     bool started;          /* init has run in this arena */
     bool restart_due;      /* to be restarted when its lost device has been recovered; life */
     bool settle_due;       /* the recovery has not come to it yet; kernels_lock */
@@ -189,7 +190,6 @@ void rk_supervise_restart(rk_kernel *kernel);
 /* Notes why a kernel has ended for good, fails what is open, and tells. life is held. */
 void rk_supervise_end(rk_kernel *kernel, rk_event_kind kind, const char *text);
 void rk_supervise_tell(rk_kernel *kernel, rk_event_kind kind, const char *text);
-
 /* resident.c */
 /*
  * Writes control block and rings into a zeroed page, and `bytes` of the arena's head: parameters
