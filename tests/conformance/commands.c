@@ -121,10 +121,8 @@ static void inject_custom_check_and_features(conform *c)
     CHECK_OK(c, rk_kernel_read_field(kernel, "value", 5, 1, &cell, &check_err));
     CHECK(c, cell == 1011, "injected cell holds %u", cell);
     CHECK_OK(c, rk_kernel_inject(kernel, "value", 5, 0, false, NULL, &check_err));
-    uint64_t sum = 0;
     for (uint32_t i = 0; i < sizeof data; i++) {
         data[i] = (uint8_t)(i * 7);
-        sum += data[i];
     }
     const uint32_t lengths[] = {0, 1, 32, 33, 40, 41, 1000, sizeof data};
     for (uint32_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
