@@ -6,6 +6,7 @@
  * the library allocates it; such an area does not survive the loss of its device.
  */
 #include "abi/word.h"
+#include "base/value.h"
 #include "drivers/gpu/gpu.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -73,12 +74,14 @@ static rk_status alloc_arena(rk_device *device, gpu_block *block, rk_err *err)
     if (result == GPU_OUT_OF_MEMORY) {
         size_t left = 0;
         size_t total = 0;
+        char text[3][RK_VALUE_TEXT_BYTES];
         (void)api->memory_info(&left, &total); /* zeros say enough */
         return rk_err_set(err, RK_NO_MEMORY,
-                          "%s: a kernel needs %llu MiB of device memory, but %llu of %llu MiB are "
-                          "left; use a smaller problem, or another device",
-                          device->caps.name, (unsigned long long)(block->bytes >> 20),
-                          (unsigned long long)(left >> 20), (unsigned long long)(total >> 20));
+                          "%s: the driver refused %s of device memory for a kernel; it says that "
+                          "%s of %s are left; use a smaller problem, or another device",
+                          device->caps.name, rk_value_format_size(block->bytes, text[0]),
+                          rk_value_format_size(left, text[1]),
+                          rk_value_format_size(total, text[2]));
     }
     if (result != 0) {
         return gpu_fail(device, result, err, "allocating device memory");

@@ -69,9 +69,10 @@ rk_status gpu_api_open(gpu_api *out_api, unsigned vendor, const char *const *lib
             }
         }
         if (!found && (rows[i].need & vendor) != 0) {
-            rk_status status = rk_err_set(err, RK_UNSUPPORTED,
-                                          "%s has no %s: the driver is too old for RingKernel; %s",
-                                          api.path, name, advice);
+            rk_status status =
+                rk_err_set(err, RK_UNSUPPORTED,
+                           "%s has no %s: it is no driver of a GPU, or too old for RingKernel; %s",
+                           api.path, name, advice);
             gpu_api_close(&api);
             return status;
         }

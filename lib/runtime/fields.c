@@ -53,7 +53,9 @@ static rk_status copy_done(const rk_kernel *kernel, const char *field, rk_status
         return RK_OK;
     }
     return rk_err_set(err, status, "kernel '%s', field '%s': cannot copy from or to %s: %s",
-                      kernel->name, field, kernel->home->caps.name, rk_status_text(status));
+                      kernel->name, field, kernel->home->caps.name,
+                      rk_home_is_lost(kernel->home) ? "the device is lost"
+                                                    : rk_status_text(status));
 }
 
 rk_status rk_kernel_read_field(rk_kernel *kernel, const char *field, uint64_t first, uint64_t count,

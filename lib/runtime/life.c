@@ -122,7 +122,8 @@ rk_status rk_kernel_launch_locked(rk_kernel *kernel, uint32_t entry, rk_kernel *
     status = loop_reset(kernel, migrate_from);
     if (status != RK_OK) {
         return rk_err_set(err, status, "cannot prepare the arena of kernel '%s': %s", kernel->name,
-                          rk_status_text(status));
+                          rk_home_is_lost(kernel->home) ? "its device is lost"
+                                                        : rk_status_text(status));
     }
     rk_supervise_forget_failure(kernel);
     rk_word_store_release(&kernel->control->state, RK_KERNEL_LAUNCHED);

@@ -163,8 +163,9 @@ static rk_status set_grid(rk_kernel *kernel, const rk_launch *launch, uint32_t *
     if (blocks > most || blocks == 0) {
         return rk_err_set(err, RK_LIMIT,
                           "kernel '%s': %u blocks are more than the %u that %s can hold resident "
-                          "at once with this code; launch fewer blocks, or fewer lanes per block",
-                          kernel->name, blocks, most, caps->name);
+                          "at once with this code%s; launch fewer blocks, or fewer lanes per block",
+                          kernel->name, blocks, most, caps->name,
+                          caps->poller ? ", beside the block that looks at the host" : "");
     }
     *out_blocks = blocks;
     return RK_OK;
