@@ -2,11 +2,11 @@
  * host.h: what the host tells a kernel while it runs (tail of the H2K ring, abort word, probe), and
  * the poller block. Part of loop.h.
  *
- * A kernel reads these words in the mapped page, which on a GPU lies behind the bus: a look takes
- * about a microsecond. With control->poller one more block does nothing but look there and copy
- * what it sees into the arena, so that the other blocks never wait for the bus. It answers the
- * host's probes as well: the quickest proof that the device is alive, and a pair of clock readings.
- * Without a poller the block that decides looks for itself.
+ * A kernel reads these words in the mapped page, which on a GPU lies behind the bus. With
+ * control->poller one more block does nothing but look there and copy what it sees into the arena:
+ * the other blocks cross the bus only to read a command and to answer it. It answers the host's
+ * probes as well: a proof that the device is alive, and a pair of clock readings. Without a poller
+ * the block that decides looks for itself.
  */
 #ifndef RINGKERNEL_KERNEL_HOST_H
 #define RINGKERNEL_KERNEL_HOST_H

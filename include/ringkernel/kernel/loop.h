@@ -5,8 +5,8 @@
  *   1. All blocks leave the barrier with the same loop->op; only the block that arrives last
  *      decides it, alone, while the others wait. That moment is the safe point.
  *   2. Commands and messages are looked at only at safe points, so nothing changes inside a step.
- *   3. Every command is answered at least once with its id; a run twice (accepted, then applied or
- *      aborted).
+ *   3. Every command is answered at least once with its id, a run twice (accepted, then applied or
+ *      aborted), until the kernel fails: then the host fails what is open.
  *   4. Messages of other kernels are held while the kernel is paused; commands, and messages of the
  *      host, which share one ring in order, never are.
  *   5. After `failed` is set no handler runs any more; every block leaves at its next barrier.

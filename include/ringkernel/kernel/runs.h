@@ -31,9 +31,13 @@ RK_FN rk_u32 rk_answer_push(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk
     return rk_host_push(k, &header, rk_bytes_of(&answer), reserve);
 }
 
+/* A kernel that has failed answers nothing more: the host fails what is open, with the reason. */
 RK_FN void rk_answer_send(rk_ctx *k, rk_u32 type, rk_u64 id, rk_i32 status, rk_u32 level,
                           const rk_u64 *value)
 {
+    if (rk_load_relaxed(&k->loop->failed) != 0u) {
+        return; /* on a GPU a handler that panics returns to its caller */
+    }
     if (rk_answer_push(k, type, id, status, level, value, 0u) != RK_SENT) {
         k->loop->counters.answers_lost++;
     }
