@@ -65,6 +65,9 @@ struct cuda_raw {
     cu_handle stream;
     cu_handle module;
     cu_handle empty;
+    cu_handle graph; /* of one launch of empty, with graph_blocks blocks */
+    cu_handle graph_exec;
+    uint32_t graph_blocks;
     cu_handle stencil;
 };
 
@@ -174,11 +177,24 @@ rk_status cuda_raw_open(uint32_t device, cuda_raw **out_raw, rk_err *err)
     return RK_OK;
 }
 
+static void graph_drop(cuda_raw *raw)
+{
+    if (raw->graph_exec != NULL) {
+        (void)raw->cu.exec_destroy(raw->graph_exec); /* nothing to do about a failure */
+    }
+    if (raw->graph != NULL) {
+        (void)raw->cu.graph_destroy(raw->graph);
+    }
+    raw->graph_exec = NULL;
+    raw->graph = NULL;
+}
+
 void cuda_raw_close(cuda_raw *raw)
 {
     if (raw == NULL) {
         return;
     }
+    graph_drop(raw);
     if (raw->module != NULL) {
         (void)raw->cu.module_unload(raw->module); /* the process ends soon */
     }
@@ -208,24 +224,22 @@ rk_status cuda_raw_launch_sync(cuda_raw *raw, uint32_t blocks, uint32_t lanes, d
 
 rk_status cuda_raw_graph_sync(cuda_raw *raw, uint32_t blocks, uint32_t lanes, double *out_s)
 {
-    static cu_handle graph;
-    static cu_handle exec;
-    static uint32_t made_for;
     cu_result code = 0;
-    if (exec == NULL || made_for != blocks) { /* made once: instantiation is not what is measured */
+    if (raw->graph_exec == NULL || raw->graph_blocks != blocks) {
+        graph_drop(raw); /* made once: instantiation is not what is measured */
         code = raw->cu.capture_begin(raw->stream, 0);
         code = code == 0 ? raw->cu.launch(raw->empty, blocks, 1, 1, lanes, 1, 1, 0, raw->stream,
                                           NULL, NULL)
                          : code;
-        code = code == 0 ? raw->cu.capture_end(raw->stream, &graph) : code;
-        code = code == 0 ? raw->cu.instantiate(&exec, graph, 0) : code;
-        made_for = blocks;
+        code = code == 0 ? raw->cu.capture_end(raw->stream, &raw->graph) : code;
+        code = code == 0 ? raw->cu.instantiate(&raw->graph_exec, raw->graph, 0) : code;
+        raw->graph_blocks = blocks;
         if (code != 0) {
             return RK_DEVICE;
         }
     }
     double start = rk_bench_now_s();
-    code = raw->cu.graph_launch(exec, raw->stream);
+    code = raw->cu.graph_launch(raw->graph_exec, raw->stream);
     code = code == 0 ? raw->cu.stream_wait(raw->stream) : code;
     *out_s = rk_bench_now_s() - start;
     return result(code);
